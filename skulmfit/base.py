@@ -1,0 +1,97 @@
+"""What the estimators share: the texts hook, tags, feature names, plain-data state."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skulmfit.pretrained.language_model import load_numpy, to_numpy
+from skulmfit.training.inference import document_outputs
+from skulmfit.training.runtime import Runtime
+from skulmfit.validation import check_texts
+
+POOLINGS = ("last", "max", "mean")  # in the order of the pooled states
+
+
+class TextEstimator(TransformerMixin, BaseEstimator):
+    """A scikit-learn estimator over raw texts with a torch network inside.
+
+    The network lives in `_network` between calls and becomes named numpy arrays in a pickle, so that pickles, copies
+    and hashes are plain data that any device and any process can read.
+    """
+
+    def _check_texts(self, X: Any, *, reset: bool) -> list[str]:
+        """Texts of X as a list; `reset` is True in fit."""
+        return check_texts(X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_network")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "_network" in state:
+            state["_network"] = to_numpy(state["_network"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        weights = state.pop("_network", None)
+        super().__setstate__(state)
+        if weights is not None:
+            self._network = self._build_network()
+            load_numpy(self._network, weights)
+            self._network.eval()
+
+    def _build_network(self) -> torch.nn.Module:
+        """A network of the fitted architecture, its weights still to be loaded; each estimator has its own."""
+        raise AttributeError(f"{type(self).__name__} has no network to rebuild.")
+
+    def _draw_seed(self) -> int:
+        """One seed per fit: all randomness inside comes from it."""
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _runtime(self) -> Runtime:
+        return Runtime.resolve(self.device)
+
+    def _document_outputs(self, X: Any, head: torch.nn.Module | None = None) -> np.ndarray:
+        """Pooled states of texts, or what a head makes of them, one row per text."""
+        check_is_fitted(self)
+        texts = self._check_texts(X, reset=False)
+        corpus = self._tokenizer.encode(texts, n_threads=n_threads())
+        return document_outputs(
+            self._network.encoder,
+            corpus,
+            self._runtime(),
+            pad_id=self._tokenizer.pad_id,
+            head=head,
+            verbose=self.verbose,
+        )
+
+    def _feature_names(self, poolings: tuple[str, ...], width: int) -> np.ndarray:
+        prefix = type(self).__name__.lower()
+        names = [f"{prefix}_{pooling}{index}" for pooling in poolings for index in range(width)]
+        return np.array(names, dtype=object)
+
+
+def n_threads() -> int:
+    """Threads for the tokenizer: as many as torch uses, which joblib's workers limit."""
+    return torch.get_num_threads()
+
+
+def check_device(device: Any) -> None:
+    """Raise unless torch knows the device."""
+    try:
+        Runtime.resolve(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device={device!r} is not 'auto' or a device of torch, such as 'cpu' or 'cuda'.") from error

@@ -1,0 +1,278 @@
+"""LMFineTuner: a language model fine-tuned on texts, and its hidden states as features."""
+
+import os
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
+from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
+from skulmfit.nn.dropout import Dropouts
+from skulmfit.nn.heads import LanguageModel
+from skulmfit.pretrained.language_model import LanguageModelData
+from skulmfit.pretrained.registry import load_pretrained
+from skulmfit.text.batches import n_streams
+from skulmfit.text.corpus import TokenCorpus
+from skulmfit.text.tokenizer import Tokenizer
+from skulmfit.training.inference import log_likelihoods
+from skulmfit.training.language_model import LanguageModelTask, language_model_groups
+from skulmfit.training.loop import Monitor, OptimizerSettings, train
+from skulmfit.training.progress import Progress
+from skulmfit.training.stages import language_model_stages
+from skulmfit.validation import check_choice, check_epochs, check_number
+
+# fastai's awd_lstm_lm_config, for a multiplier of 1.
+LM_DROPOUTS = Dropouts(embedding=0.02, input=0.25, hidden=0.15, output=0.1, weight=0.2)
+
+
+class LMFineTuner(TextEstimator):
+    """Fine-tune a pretrained language model on texts; transform texts to its pooled hidden states.
+
+    The first half of ULMFiT. On its own it turns texts into features for any scikit-learn estimator; inside
+    `ULMFiTClassifier` it is the language-model stage.
+
+    Parameters
+    ----------
+    pretrained : str, path or None, default="en"
+        Name of a language model in the package, path of one made by `python -m skulmfit.pretraining`, or None to train
+        tokenizer and network from scratch on the texts given to `fit`.
+    epochs : int or "auto", default="auto"
+        Passes over the texts. "auto" resolves to a sensible number of updates; 0 keeps the language model as it is.
+    learning_rate : float, default=4e-3
+        Peak learning rate.
+    batch_size : int, default=64
+        Number of parallel streams the texts are cut into; fewer where there is little text.
+    bptt : int, default=70
+        Mean number of tokens through which gradients flow back.
+    dropout_multiplier : float, default=0.5
+        Factor on all of AWD-LSTM's dropouts.
+    weight_decay : float, default=0.01
+        Decoupled weight decay.
+    pooling : {"concat", "last", "max", "mean"}, default="concat"
+        What `transform` returns of the hidden states: the last one, their maximum, their mean, or all three.
+    vocab_size : int, default=12000
+        Number of pieces of a new tokenizer; with `pretrained=None` only.
+    embedding_dim, hidden_dim, n_layers : int, default=256, 640, 3
+        Size of a new network; with `pretrained=None` only.
+    device : str, default="auto"
+        Where to compute: "auto" takes a GPU where there is one, else the CPU.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random. The same int gives the same bits on the same machine.
+    verbose : int, default=0
+        1 shows progress.
+
+    Attributes
+    ----------
+    history_ : list of dict
+        One row per epoch: stage, epoch, loss in nats per piece, seconds.
+    stages_ : list of Stage
+        The resolved plan: which layers trained at which rate for how many epochs.
+    n_iter_ : int
+        Number of epochs trained.
+    vocab_size_ : int
+        Number of pieces of the tokenizer.
+    n_features_out_ : int
+        Width of what `transform` returns.
+
+    See Also
+    --------
+    ULMFiTClassifier : The whole method; takes an `LMFineTuner` as `lm`.
+
+    References
+    ----------
+    J. Howard and S. Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018, section 3.2.
+
+    Examples
+    --------
+    >>> from skulmfit import LMFineTuner
+    >>> texts = ["a fine film", "a dull film", "fine acting", "dull acting"]
+    >>> lm = LMFineTuner(pretrained=None, vocab_size=300, embedding_dim=8, hidden_dim=8, epochs=1, random_state=0)
+    >>> lm.fit_transform(texts).shape
+    (4, 24)
+    """
+
+    def __init__(
+        self,
+        pretrained="en",
+        *,
+        epochs="auto",
+        learning_rate=4e-3,
+        batch_size=64,
+        bptt=70,
+        dropout_multiplier=0.5,
+        weight_decay=0.01,
+        pooling="concat",
+        vocab_size=12_000,
+        embedding_dim=256,
+        hidden_dim=640,
+        n_layers=3,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.pretrained = pretrained
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.bptt = bptt
+        self.dropout_multiplier = dropout_multiplier
+        self.weight_decay = weight_decay
+        self.pooling = pooling
+        self.vocab_size = vocab_size
+        self.embedding_dim = embedding_dim
+        self.hidden_dim = hidden_dim
+        self.n_layers = n_layers
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Fine-tune the language model on texts.
+
+        Parameters
+        ----------
+        X : iterable of str
+        y : ignored
+
+        Returns
+        -------
+        self : LMFineTuner
+        """
+        self._check_parameters()
+        texts = self._check_texts(X, reset=True)
+        seed, runtime = self._draw_seed(), self._runtime()
+        with runtime.seeded(seed):
+            data = self._starting_point(texts, seed)
+            network = data.build(LM_DROPOUTS * self.dropout_multiplier).to(runtime.device)
+            corpus = data.tokenizer.encode(texts, n_threads=n_threads())
+            self._train(network, corpus, runtime, np.random.default_rng(seed))
+        self._architecture, self._tokenizer = data.architecture, data.tokenizer
+        self._network = network.cpu().eval()
+        self.vocab_size_ = len(data.tokenizer)
+        return self
+
+    def _check_parameters(self) -> None:
+        if self.epochs != 0 or isinstance(self.epochs, bool):
+            check_epochs(self.epochs)
+        check_number(self.learning_rate, "learning_rate", Real, low=0, bounds="neither")
+        check_number(self.batch_size, "batch_size", Integral, low=1)
+        check_number(self.bptt, "bptt", Integral, low=5)
+        check_number(self.dropout_multiplier, "dropout_multiplier", Real, low=0)
+        check_number(self.weight_decay, "weight_decay", Real, low=0)
+        check_choice(self.pooling, "pooling", ("concat", *POOLINGS))
+        for name in ("vocab_size", "embedding_dim", "hidden_dim", "n_layers"):
+            check_number(getattr(self, name), name, Integral, low=1)
+        check_number(self.verbose, "verbose", Integral, low=0)
+        check_device(self.device)
+        if not isinstance(self.pretrained, str | os.PathLike | None):
+            raise TypeError(f"pretrained must be a name, a path or None, got {self.pretrained!r}.")
+
+    def _starting_point(self, texts: list[str], seed: int) -> LanguageModelData:
+        """The pretrained language model, or a new one with a tokenizer learnt from the texts."""
+        if self.pretrained is not None:
+            return load_pretrained(self.pretrained)
+        tokenizer = Tokenizer.train(texts, vocab_size=self.vocab_size, random_state=seed, n_threads=n_threads())
+        architecture = Architecture(len(tokenizer), self.embedding_dim, self.hidden_dim, self.n_layers)
+        return LanguageModelData.from_module(LanguageModel(AWDLSTM(architecture)), tokenizer, {})
+
+    def _train(self, network: LanguageModel, corpus: TokenCorpus, runtime, rng: np.random.Generator) -> None:
+        self.history_: list[dict] = []
+        self.stages_, self.n_iter_ = [], 0
+        if self.epochs == 0 or len(corpus.ids) < 2:
+            return
+        batch_size = n_streams(len(corpus.ids), self.batch_size, self.bptt)
+        task = LanguageModelTask(
+            network, corpus, runtime, rng, batch_size=batch_size, bptt=self.bptt, alpha=2.0, beta=1.0
+        )  # fmt: skip
+        self.stages_ = language_model_stages(
+            len(network.encoder.layers), task.n_batches(), epochs=self.epochs, learning_rate=self.learning_rate
+        )
+        progress = Progress(self.verbose)
+        train(
+            network, language_model_groups(network), [(stage, task) for stage in self.stages_],
+            settings=OptimizerSettings(weight_decay=self.weight_decay, clip=1.0),
+            runtime=runtime, rng=rng, monitor=Monitor(on_step=progress.on_step, history=self.history_),
+        )  # fmt: skip
+        progress.close()
+        self.n_iter_ = len(self.history_)
+
+    def _build_network(self) -> LanguageModel:
+        return LanguageModel(AWDLSTM(self._architecture))
+
+    def language_model(self) -> LanguageModelData:
+        """The fine-tuned language model as plain data."""
+        check_is_fitted(self)
+        return LanguageModelData.from_module(self._network, self._tokenizer, {})
+
+    def transform(self, X):
+        """Pooled hidden states of texts.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_features_out_), float32
+            One row per text, in the order given; a text's row does not depend on the other texts.
+        """
+        pooled = self._document_outputs(X)
+        if self.pooling == "concat":
+            return pooled
+        start = POOLINGS.index(self.pooling) * self._architecture.embedding_dim
+        return np.ascontiguousarray(pooled[:, start : start + self._architecture.embedding_dim])
+
+    def score(self, X, y=None) -> float:
+        """Mean log-likelihood of texts in nats per piece; higher is better.
+
+        Parameters
+        ----------
+        X : iterable of str
+        y : ignored
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        texts = self._check_texts(X, reset=False)
+        corpus = self._tokenizer.encode(texts, n_threads=n_threads())
+        sums = log_likelihoods(self._network, corpus, self._runtime(), pad_id=self._tokenizer.pad_id)
+        n_predicted = int((corpus.lengths - 1).sum())
+        return float(sums.sum() / max(n_predicted, 1))
+
+    def perplexity(self, X) -> float:
+        """Perplexity of texts per piece: exp(-score); lower is better.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        float
+        """
+        return float(np.exp(-self.score(X)))
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns of `transform`: lmfinetuner_last0, ..., lmfinetuner_max0, ..., lmfinetuner_mean0, ...
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        poolings = POOLINGS if self.pooling == "concat" else (self.pooling,)
+        return self._feature_names(poolings, self._architecture.embedding_dim)
+
+    @property
+    def n_features_out_(self) -> int:
+        """Width of what `transform` returns."""
+        check_is_fitted(self)
+        return (len(POOLINGS) if self.pooling == "concat" else 1) * self._architecture.embedding_dim

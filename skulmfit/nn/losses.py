@@ -1,0 +1,102 @@
+"""Losses: cross-entropy over a large vocabulary without its logits, and AWD-LSTM's activation regularisation."""
+
+import torch
+from torch import Tensor
+
+_LOGITS_PER_CHUNK = 1 << 22  # 16 MB in float32: stays in the last-level cache
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Cross-entropy of `hidden @ weight.T + bias`, computed in chunks of rows together with its gradients."""
+
+    @staticmethod
+    def forward(ctx, hidden, weight, bias, targets, row_weights, label_smoothing, dtype):
+        """Hidden (N, E), weight (V, E), bias (V,), targets (N,), row_weights (N,) summing to 1."""
+        low_weight, low_bias = weight.to(dtype), bias.to(dtype)
+        n_rows = min(len(hidden), max(1, _LOGITS_PER_CHUNK // len(weight)))
+        # One set of buffers for all chunks: fresh ones would cost as much in page faults as the softmax itself.
+        low_buffer = low_weight.new_empty(n_rows, len(weight))
+        logit_buffer, log_prob_buffer = (torch.empty_like(low_buffer, dtype=torch.float32) for _ in range(2))
+        needs_grad = any(ctx.needs_input_grad)
+        loss = hidden.new_zeros((), dtype=torch.float32)
+        grads = (
+            [torch.zeros_like(tensor, dtype=torch.float32) for tensor in (hidden, weight, bias)] if needs_grad else []
+        )
+        for start in range(0, len(hidden), n_rows):
+            rows = slice(start, start + n_rows)
+            low_hidden = hidden[rows].to(dtype)
+            n = len(low_hidden)
+            low_logits = torch.addmm(low_bias, low_hidden, low_weight.T, out=low_buffer[:n])  # (n, V)
+            logits = logit_buffer[:n].copy_(low_logits)
+            log_probs = torch.log_softmax(logits, dim=1, out=log_prob_buffer[:n])
+            picked = log_probs.gather(1, targets[rows, None])[:, 0]  # (n,)
+            if label_smoothing:
+                picked = (1 - label_smoothing) * picked + label_smoothing * log_probs.mean(dim=1)
+            loss -= row_weights[rows] @ picked
+            if needs_grad:
+                grad = _logit_gradient(log_probs, targets[rows], row_weights[rows], label_smoothing)
+                grads[2] += grad.sum(dim=0)
+                low_grad = low_buffer[:n].copy_(grad)
+                grads[0][rows] = low_grad @ low_weight
+                grads[1] += low_grad.T @ low_hidden
+        ctx.save_for_backward(*grads)
+        return loss
+
+    @staticmethod
+    def backward(ctx, grad_loss):
+        """Scale the gradients that `forward` has computed."""
+        grad_hidden, grad_weight, grad_bias = (grad * grad_loss for grad in ctx.saved_tensors)
+        return grad_hidden, grad_weight, grad_bias, None, None, None, None
+
+
+def _logit_gradient(log_probs: Tensor, targets: Tensor, row_weights: Tensor, label_smoothing: float) -> Tensor:
+    """Turn log-probabilities (n, V) in place into the gradient of the loss with respect to the logits."""
+    grad = log_probs.exp_()
+    if label_smoothing:
+        grad -= label_smoothing / grad.shape[1]
+    grad[torch.arange(len(grad), device=grad.device), targets] -= 1 - label_smoothing
+    return grad.mul_(row_weights[:, None])
+
+
+def linear_cross_entropy(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    row_weights: Tensor | None = None,
+    *,
+    label_smoothing: float = 0.0,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Mean cross-entropy of a linear layer's logits, which never exist as a whole.
+
+    Equal to `F.cross_entropy(F.linear(hidden, weight, bias), targets)` to the rounding of `dtype`, the precision of
+    the matrix products; sums and softmax are float32.
+
+    Parameters
+    ----------
+    hidden : Tensor of shape (N, E)
+    weight : Tensor of shape (V, E)
+    bias : Tensor of shape (V,)
+    targets : Tensor of shape (N,)
+    row_weights : Tensor of shape (N,), optional
+        Weight of each row; the result is the weighted mean.
+    label_smoothing : float, default=0.0
+    dtype : torch.dtype, default=torch.float32
+    """
+    if row_weights is None:
+        row_weights = hidden.new_ones(len(hidden), dtype=torch.float32)
+    row_weights = row_weights / row_weights.sum()
+    with torch.autocast(hidden.device.type, enabled=False):
+        return _LinearCrossEntropy.apply(hidden, weight, bias, targets, row_weights, label_smoothing, dtype)
+
+
+def activation_regularisation(output: Tensor, raw_output: Tensor, alpha: float, beta: float) -> Tensor:
+    """AR and TAR (Merity et al. 2018, section 4.6), for outputs of shape (B, T, E).
+
+    AR, times `alpha`, keeps the dropped outputs small; TAR, times `beta`, keeps successive raw outputs close.
+    """
+    loss = alpha * output.float().square().mean()
+    if raw_output.shape[1] > 1:
+        loss = loss + beta * raw_output.float().diff(dim=1).square().mean()
+    return loss

@@ -1,0 +1,110 @@
+"""A language model as plain data: what is shipped, saved, and carried from stage to stage."""
+
+import json
+import os
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
+from skulmfit.nn.dropout import Dropouts
+from skulmfit.nn.heads import LanguageModel
+from skulmfit.text.tokenizer import Tokenizer
+
+FORMAT = 1
+_KIND = "skulmfit language model"
+
+
+@dataclass(frozen=True)
+class LanguageModelData:
+    """Architecture, tokenizer, named arrays and provenance of a language model.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    tokenizer : Tokenizer
+    weights : dict of str to ndarray
+        Arrays of `skulmfit.nn.heads.LanguageModel`, by name.
+    card : dict
+        Where the model comes from: data, licence, tokens seen, figures.
+    """
+
+    architecture: Architecture
+    tokenizer: Tokenizer
+    weights: dict[str, np.ndarray]
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_module(cls, model: LanguageModel, tokenizer: Tokenizer, card: dict[str, Any]) -> "LanguageModelData":
+        """Copy a network's weights into plain arrays."""
+        return cls(model.encoder.architecture, tokenizer, to_numpy(model), card)
+
+    def build(self, dropouts: Dropouts = Dropouts()) -> LanguageModel:
+        """A network with these weights, in float32."""
+        model = LanguageModel(AWDLSTM(self.architecture, dropouts))
+        load_numpy(model, self.weights)
+        return model
+
+    def save(self, path: str | os.PathLike, *, dtype: np.dtype | type = np.float16) -> None:
+        """Write one .npz file without pickled objects, weights in `dtype`."""
+        meta = {"kind": _KIND, "format": FORMAT, "architecture": asdict(self.architecture), "card": self.card}
+        arrays = {f"weight/{name}": array.astype(dtype) for name, array in self.weights.items()}
+        arrays["tokenizer"] = np.frombuffer(self.tokenizer.model, np.uint8)
+        arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+        temporary = Path(path).with_name(Path(path).name + ".part")
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "LanguageModelData":
+        """Read a file written by `save`.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a skulmfit language model, is damaged, or was written by a newer version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            meta = json.loads(arrays.pop("meta").tobytes())
+            kind, version = meta["kind"], meta["format"]
+        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{os.fspath(path)!r} is not a skulmfit language model, or is damaged: {error}") from error
+        if kind != _KIND:
+            raise ValueError(f"{os.fspath(path)!r} holds a {kind!r}, not a {_KIND!r}.")
+        if version > FORMAT:
+            raise ValueError(
+                f"{os.fspath(path)!r} has format {version}; this version of skulmfit reads up to {FORMAT}. Upgrade it."
+            )
+        tokenizer = Tokenizer(arrays.pop("tokenizer").tobytes())
+        weights = {name.removeprefix("weight/"): array.astype(np.float32) for name, array in arrays.items()}
+        data = cls(Architecture(**meta["architecture"]), tokenizer, weights, meta["card"])
+        data._check_weights(path)
+        return data
+
+    def _check_weights(self, path: str | os.PathLike) -> None:
+        with torch.device("meta"):
+            expected = {
+                name: tuple(value.shape)
+                for name, value in LanguageModel(AWDLSTM(self.architecture)).state_dict().items()
+            }
+        found = {name: array.shape for name, array in self.weights.items()}
+        if expected != found:
+            wrong = sorted(set(expected.items()) ^ set(found.items()))
+            raise ValueError(f"{os.fspath(path)!r} does not fit its own architecture: {wrong[:4]}.")
+
+
+def to_numpy(module: torch.nn.Module) -> dict[str, np.ndarray]:
+    """A network's state as arrays of its own."""
+    return {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
+
+
+def load_numpy(module: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
+    """Copy arrays, which may be read-only, into a network."""
+    module.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})

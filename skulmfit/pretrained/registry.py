@@ -1,0 +1,38 @@
+"""Pretrained language models by name or path."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from skulmfit.pretrained.language_model import LanguageModelData
+
+_FOLDER = Path(__file__).parent
+
+
+def available() -> list[str]:
+    """Names of the language models inside the package."""
+    return sorted(path.stem for path in _FOLDER.glob("*.npz"))
+
+
+def load_pretrained(pretrained: str | os.PathLike) -> LanguageModelData:
+    """A shipped language model by name, or one from a file.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the file is missing or not a language model.
+    """
+    if pretrained in available():
+        return _load_shipped(str(pretrained))
+    if not Path(pretrained).is_file():
+        raise ValueError(
+            f"pretrained={os.fspath(pretrained)!r} is neither a shipped language model ({', '.join(available())}) nor a "
+            "file. Give one of these names, the path of a file made by `python -m skulmfit.pretraining`, or None to "
+            "train from scratch."
+        )
+    return LanguageModelData.load(pretrained)
+
+
+@lru_cache(maxsize=1)
+def _load_shipped(name: str) -> LanguageModelData:
+    return LanguageModelData.load(_FOLDER / f"{name}.npz")

@@ -1,0 +1,5 @@
+"""Entry point of `python -m skulmfit.pretraining`."""
+
+from skulmfit.pretraining.cli import main
+
+main()

@@ -1,0 +1,167 @@
+"""Text normalisation: ULMFiT's case and repetition markers, as a list of substitutions.
+
+Every rule is a regular expression with a replacement, so that one list serves two readers: `apply_rules` runs the
+expressions over whole texts at C speed, `apply_rules_with_offsets` runs the same ones while tracking which characters
+of the user's text each character came from.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+BOS, PAD, UNK = "xxbos", "xxpad", "xxunk"
+CAPITALISED, UPPER_CASE, REPEATED_CHAR, REPEATED_WORD = "xxmaj", "xxup", "xxrep", "xxwrep"
+MARKERS = (CAPITALISED, UPPER_CASE, REPEATED_CHAR, REPEATED_WORD)
+
+_LETTER = r"[^\W\d_]"
+_MIN_RUN = 3  # three in a row is emphasis, two is spelling (fastai's threshold)
+
+_TYPOGRAPHY = str.maketrans({"‘": "'", "’": "'", "‛": "'", "“": '"', "”": '"', "„": '"', "‟": '"', "`": "'"})
+_TYPOGRAPHY |= str.maketrans({"‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-"})
+_TYPOGRAPHY |= str.maketrans({"▁": "_"})  # SentencePiece's word boundary must not come from the user
+
+
+class Rule(NamedTuple):
+    """One substitution, as `re.sub` takes it."""
+
+    pattern: re.Pattern[str]
+    replacement: Callable[[re.Match[str]], str]
+
+
+def _constant(text: str) -> Callable[[re.Match[str]], str]:
+    return lambda match: text
+
+
+def _markup(match: re.Match[str]) -> str:
+    """Unescape an HTML entity; a line-break tag becomes a space."""
+    return " " if match[0].startswith("<") else html.unescape(match[0])
+
+
+def _repeated_char(match: re.Match[str]) -> str:
+    return f" {REPEATED_CHAR} {len(match[0])} {match[1]} "
+
+
+def _repeated_word(match: re.Match[str]) -> str:
+    return f" {REPEATED_WORD} {len(match[0].split())} {match[1]} "
+
+
+def _case(match: re.Match[str]) -> str:
+    """Mark a word that starts with a capital; a single capital letter is only lowered, as in ULMFiT."""
+    word = match[0]
+    if word[1:2] in ("", "'") or not (word[0].isupper() or word[0].istitle()):
+        return word
+    return f" {UPPER_CASE if word.isupper() else CAPITALISED} {word}"
+
+
+def _separate(match: re.Match[str]) -> str:
+    """Put spaces around a symbol; combining marks and joiners belong to the letter before them."""
+    return match[0] if unicodedata.category(match[0]) in ("Mn", "Mc", "Me", "Cf") else f" {match[0]} "
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(re.compile("[\ud800-\udfff]"), _constant("\ufffd")),  # lone surrogates have no UTF-8
+    Rule(re.compile(r"&#?\w+;|<br\s*/?>", re.I), _markup),
+    Rule(re.compile(r"(?<= )@([-,.])@(?= )"), lambda match: match[1]),  # WikiText's escaped joints
+    Rule(re.compile(r"[‘’‛“”„‟`‐‑‒–—―−▁]"), lambda match: match[0].translate(_TYPOGRAPHY)),
+    Rule(re.compile(r"\.{3,}|\.(?: \.){2,}"), _constant("…")),
+    # Treebank-style clitics are rejoined, so that tokenised and plain English look the same: do n't, it 's.
+    Rule(re.compile(r"(?<=\w) (?=(?:n't|'s|'re|'ve|'ll|'d|'m)\b)", re.I), _constant("")),
+    Rule(re.compile(rf"([^\s\d])\1{{{_MIN_RUN - 1},}}"), _repeated_char),
+    Rule(re.compile(rf"\b({_LETTER}+)(?:\s+\1\b){{{_MIN_RUN - 1},}}"), _repeated_word),
+    Rule(re.compile(rf"(?<![^\W_])(?<!\w')[^\W\d_a-z](?:'?{_LETTER})*"), _case),
+    # Punctuation and symbols are words of their own, but not the apostrophe in don't or the point in 3.14.
+    Rule(
+        re.compile(rf"(?!(?<={_LETTER})'(?={_LETTER})|(?<=\d)[.,:](?=\d))[^\w\s]|_"),
+        _separate,
+    ),
+    Rule(re.compile(r"\s+"), _constant(" ")),
+)
+
+
+def _lower(text: str) -> str:
+    """Lower-case; character by character where that changes the length, to keep offsets exact."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(char.lower() for char in text)
+
+
+def apply_rules(text: str) -> str:
+    """Normalise one text to lower case with markers, words and punctuation separated by single spaces.
+
+    >>> apply_rules("I LOVED it!!!!! Good good good, <br />really")
+    "i xxup loved it xxrep 5 ! xxmaj good good good , really"
+    """
+    text = unicodedata.normalize("NFC", text)
+    for pattern, replacement in RULES:
+        text = pattern.sub(replacement, text)
+    return _lower(text).strip(" ")
+
+
+def apply_rules_with_offsets(text: str) -> tuple[str, np.ndarray]:
+    """Normalise one text as `apply_rules` does, and say where each character came from.
+
+    Returns
+    -------
+    normalised : str
+    spans : ndarray of shape (len(normalised), 2)
+        Start and end of each character in `text`; empty spans are characters that were put in.
+    """
+    text, spans = _compose(text)
+    for rule in RULES:
+        text, spans = _substitute(rule, text, spans)
+    lowered = _lower(text)
+    if len(lowered) != len(text):
+        spans = np.repeat(spans, [len(char.lower()) for char in text], axis=0)
+    start = len(lowered) - len(lowered.lstrip(" "))
+    stop = len(lowered.rstrip(" "))
+    return lowered[start:stop], spans[start:stop]
+
+
+def _compose(text: str) -> tuple[str, np.ndarray]:
+    """NFC, one cluster of a base and its combining marks at a time."""
+    positions = np.arange(len(text))
+    if unicodedata.is_normalized("NFC", text):
+        return text, np.stack([positions, positions + 1], axis=1)
+    composed = unicodedata.normalize("NFC", text)
+    # Text between two boundaries composes on its own; prefixes of NFC at a boundary tell how far it reaches.
+    boundaries = [i for i in range(len(text)) if i == 0 or _starts_cluster(text[i])] + [len(text)]
+    spans = []
+    for start, end in zip(boundaries, boundaries[1:]):
+        spans += [(start, end)] * len(unicodedata.normalize("NFC", text[start:end]))
+    return composed, np.array(spans).reshape(-1, 2)
+
+
+def _starts_cluster(char: str) -> bool:
+    """Whether no canonical composition can join this character to the one before it."""
+    if unicodedata.combining(char):
+        return False
+    return not (0x1100 <= ord(char) <= 0x11FF or unicodedata.category(char).startswith("M"))  # conjoining Hangul jamo
+
+
+def _substitute(rule: Rule, text: str, spans: np.ndarray) -> tuple[str, np.ndarray]:
+    """`re.sub` that carries the spans along."""
+    pieces, piece_spans, done = [], [spans[:0]], 0
+    for match in rule.pattern.finditer(text):
+        start, end = match.span()
+        new = rule.replacement(match)
+        pieces += [text[done:start], new]
+        piece_spans += [spans[done:start], _replacement_spans(match[0], new, spans[start:end])]
+        done = end
+    if done == 0:
+        return text, spans
+    pieces.append(text[done:])
+    piece_spans.append(spans[done:])
+    return "".join(pieces), np.concatenate(piece_spans)
+
+
+def _replacement_spans(old: str, new: str, old_spans: np.ndarray) -> np.ndarray:
+    """Spans of a replacement: kept text keeps its own, put-in text around it is empty, the rest covers the match."""
+    kept = new.rfind(old) if old.strip() else -1
+    if kept < 0:
+        return np.tile([old_spans[:, 0].min(), old_spans[:, 1].max()], (len(new), 1))
+    before = np.full((kept, 2), old_spans[0, 0])
+    after = np.full((len(new) - kept - len(old), 2), old_spans[-1, 1])
+    return np.concatenate([before, old_spans, after])

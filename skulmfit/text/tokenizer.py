@@ -1,0 +1,161 @@
+"""SentencePiece under ULMFiT's markers: text to token ids and back to the user's characters."""
+
+import collections
+import heapq
+import io
+import itertools
+import re
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+
+from skulmfit.text.corpus import TokenCorpus
+from skulmfit.text.rules import BOS, MARKERS, PAD, UNK, apply_rules, apply_rules_with_offsets
+
+_BOUNDARY = "▁"
+_TEXTS_PER_BATCH = 4096  # bounds the Python lists that SentencePiece returns
+_BYTE_PIECE = re.compile(r"<0x[0-9A-F]{2}>")
+_MAX_PIECE_CHARS = 16  # SentencePiece's default limit
+_N_SEED_WORDS = 200_000
+_N_SEED_PIECES = 300_000
+
+
+class Tokenizer:
+    """SentencePiece unigram model with byte fallback over rule-normalised text.
+
+    Parameters
+    ----------
+    model : bytes
+        A serialised SentencePiece model. It is all the state there is: pickling and copying carry these bytes.
+    """
+
+    def __init__(self, model: bytes):
+        self.model = bytes(model)
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model)
+        self.bos_id = self._processor.piece_to_id(BOS)
+        self.pad_id = self._processor.piece_to_id(PAD)
+        self.unk_id = self._processor.piece_to_id(UNK)
+
+    @classmethod
+    def train(
+        cls, texts: Iterable[str], *, vocab_size: int = 12_000, random_state: int = 0, n_threads: int = 2
+    ) -> "Tokenizer":
+        """Learn a vocabulary of at most `vocab_size` pieces from texts.
+
+        Byte fallback takes 256 pieces and the markers a handful; a small corpus yields fewer pieces than asked for.
+        """
+        model = io.BytesIO()
+        words = collections.Counter(itertools.chain.from_iterable(apply_rules(text).split() for text in texts))
+        for marker in MARKERS:
+            del words[marker]
+        sentencepiece.set_random_generator_seed(random_state)
+        with tempfile.TemporaryDirectory() as folder:
+            seeds = Path(folder) / "seeds.tsv"
+            seeds.write_text(_seed_pieces(words), encoding="utf-8")
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter([f"{word}\t{count}" for word, count in sorted(words.items())] or [".\t1"]),
+                input_format="tsv",
+                seed_sentencepieces_file=str(seeds),
+                model_writer=model,
+                model_type="unigram",
+                vocab_size=vocab_size,
+                hard_vocab_limit=False,
+                byte_fallback=True,
+                character_coverage=0.9995,
+                normalization_rule_name="identity",  # the rules have normalised already, and know the offsets
+                # A marker with its word boundary is one piece; `xxmaj` alone would cost a lone boundary piece more.
+                user_defined_symbols=[_BOUNDARY + marker for marker in MARKERS],
+                split_by_unicode_script=False,  # the rules separate punctuation; don't and 's may be pieces
+                unk_id=0, unk_piece=UNK, pad_id=1, pad_piece=PAD, bos_id=2, bos_piece=BOS, eos_id=-1,
+                num_threads=n_threads,
+                minloglevel=2,
+            )  # fmt: skip
+        return cls(model.getvalue())
+
+    def __len__(self) -> int:
+        return self._processor.get_piece_size()
+
+    def __repr__(self) -> str:
+        return f"Tokenizer({len(self):,} pieces)"
+
+    def __reduce__(self):
+        return Tokenizer, (self.model,)
+
+    @property
+    def pieces(self) -> list[str]:
+        """Every piece, by id."""
+        return [self._processor.id_to_piece(index) for index in range(len(self))]
+
+    def encode(self, texts: Sequence[str], *, n_threads: int = 2) -> TokenCorpus:
+        """Token ids of texts, each starting with `xxbos`."""
+        batches = [
+            self._encode_batch(texts[start : start + _TEXTS_PER_BATCH], n_threads)
+            for start in range(0, len(texts), _TEXTS_PER_BATCH)
+        ]
+        return TokenCorpus.concatenate(batches) if batches else TokenCorpus.from_documents([])
+
+    def _encode_batch(self, texts: Sequence[str], n_threads: int) -> TokenCorpus:
+        documents = self._processor.encode(
+            [apply_rules(text) for text in texts], out_type=int, add_bos=True, num_threads=n_threads
+        )
+        lengths = np.fromiter(map(len, documents), np.int64, len(documents))
+        ids = np.fromiter(itertools.chain.from_iterable(documents), np.int32, lengths.sum())
+        return TokenCorpus(ids, np.concatenate([[0], np.cumsum(lengths)]))
+
+    def encode_with_offsets(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids of one text, and the characters of it that each token covers.
+
+        Returns
+        -------
+        ids : ndarray of shape (n_tokens,)
+        spans : ndarray of shape (n_tokens, 2)
+            `text[start:end]` is what the token stands for; empty for `xxbos` and for markers put before a word.
+        """
+        normalised, char_spans = apply_rules_with_offsets(text)
+        pieces = self._processor.encode(normalised, out_type=str)
+        ids = self._processor.encode(normalised, out_type=int, add_bos=True)
+        return np.array(ids, dtype=np.int32), np.vstack(
+            [np.zeros((1, 2), np.int64), _piece_spans(pieces, normalised, char_spans)]
+        )
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Normalised text of token ids, markers included, `xxbos` left out."""
+        return self._processor.decode([int(index) for index in ids])
+
+
+def _piece_spans(pieces: Sequence[str], normalised: str, char_spans: np.ndarray) -> np.ndarray:
+    """Where each piece came from, shape (n_pieces, 2), given where each normalised character came from.
+
+    Pieces are matched to characters by bytes: a piece such as `<0xE6>` is one byte, and stands for the whole character
+    that the byte is part of. The boundary before a word is no part of its span.
+    """
+    marked = (_BOUNDARY + normalised).replace(" ", _BOUNDARY)
+    spans = np.concatenate([np.zeros((1, 2), np.int64), char_spans])
+    char_of_byte = np.repeat(np.arange(len(marked)), [len(char.encode()) for char in marked])
+    n_bytes = np.array([1 if _BYTE_PIECE.fullmatch(piece) else len(piece.encode()) for piece in pieces], dtype=int)
+    ends = np.cumsum(n_bytes)
+    first, last = char_of_byte[ends - n_bytes], char_of_byte[ends - 1]
+    is_boundary = np.array([char == _BOUNDARY for char in marked])
+    first = np.where(is_boundary[first] & (first < last), first + 1, first)
+    return np.stack([spans[first, 0], spans[last, 1]], axis=1)
+
+
+def _seed_pieces(words: collections.Counter[str]) -> str:
+    """Candidate pieces for the trainer, one `piece<TAB>frequency` a line: the frequent substrings of words.
+
+    SentencePiece's own seeds count every distinct word once, however frequent it is, so that `been`, which is part of
+    no other word, would not even be considered.
+    """
+    substrings: collections.Counter[str] = collections.Counter()
+    for word, count in words.most_common(_N_SEED_WORDS):
+        marked = _BOUNDARY + word
+        for start in range(len(marked)):
+            for end in range(start + 1, min(start + _MAX_PIECE_CHARS, len(marked)) + 1):
+                substrings[marked[start:end]] += count
+    chars = [piece for piece in substrings if len(piece) == 1]
+    longer = [piece for piece, count in substrings.items() if len(piece) > 1 and count > 1]
+    longer = heapq.nlargest(_N_SEED_PIECES, longer, key=lambda piece: (substrings[piece] * len(piece), piece))
+    return "".join(f"{piece}\t{substrings[piece]}\n" for piece in chars + longer)

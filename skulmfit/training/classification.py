@@ -1,0 +1,117 @@
+"""The classification task: documents to labels through the whole encoder, or through the head alone."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skulmfit.nn.heads import TextClassifier
+from skulmfit.nn.pooling import pool_documents
+from skulmfit.text.batches import bucketed_order, document_batches, join_single, pad
+from skulmfit.text.corpus import TokenCorpus
+from skulmfit.training.inference import CHUNK_SIZE, document_outputs
+from skulmfit.training.loop import StepLoss
+from skulmfit.training.runtime import Runtime
+from skulmfit.training.stages import EMBEDDING, HEAD, layer_names
+
+MAX_BACKPROP = 1400  # fastai's 20 * 70: gradients reach this far back from the end of a batch
+_TOKENS_PER_BATCH = 1 << 14  # padded, within the reach of gradients: bounds memory, whatever the lengths
+
+
+def weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor, label_smoothing: float) -> Tensor:
+    """Weighted mean of the cross-entropy of logits (B, C)."""
+    losses = F.cross_entropy(logits.float(), targets, reduction="none", label_smoothing=label_smoothing)
+    return losses @ weights / weights.sum()
+
+
+class ClassificationTask:
+    """Batches of documents of similar length through encoder and head, with dropout."""
+
+    def __init__(
+        self,
+        model: TextClassifier,
+        corpus: TokenCorpus,
+        targets: np.ndarray,
+        weights: np.ndarray,
+        runtime: Runtime,
+        *,
+        batch_size: int,
+        pad_id: int,
+        label_smoothing: float,
+    ):
+        self.model, self.corpus, self.runtime, self.pad_id = model, corpus, runtime, pad_id
+        self.targets = torch.from_numpy(targets).to(runtime.device)
+        self.weights = torch.from_numpy(weights).float().to(runtime.device)
+        self.batch_size, self.label_smoothing = batch_size, label_smoothing
+        self._capped_lengths = np.minimum(corpus.lengths, MAX_BACKPROP)
+
+    def n_batches(self) -> int:
+        """Number of updates in an epoch, near enough: bucketing differs a little from epoch to epoch."""
+        return len(self.batches(np.random.default_rng(0)))
+
+    def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Indices of the documents of each batch, in random order."""
+        order = bucketed_order(self._capped_lengths, self.batch_size, rng)
+        batches = document_batches(self._capped_lengths, order, self.batch_size, _TOKENS_PER_BATCH)
+        batches = join_single(batches)
+        return [batches[index] for index in rng.permutation(len(batches))]
+
+    def loss(self, batch: np.ndarray) -> StepLoss:
+        """Cross-entropy of one batch."""
+        padded, lengths = pad(self.corpus, batch, self.pad_id)
+        ids, lengths = (torch.from_numpy(array).to(self.runtime.device) for array in (padded, lengths))
+        pooled = pool_documents(self.model.encoder, ids, lengths, chunk_size=CHUNK_SIZE, max_backprop=MAX_BACKPROP)
+        return self._head_loss(pooled, batch)
+
+    def _head_loss(self, pooled: Tensor, batch: np.ndarray) -> StepLoss:
+        index = torch.from_numpy(batch).to(self.runtime.device)
+        weights = self.weights[index]
+        with torch.autocast(self.runtime.device.type, enabled=False):
+            loss = weighted_cross_entropy(
+                self.model.head(pooled.float()), self.targets[index], weights, self.label_smoothing
+            )
+        return StepLoss(loss, loss, weight=float(weights.sum()))
+
+    def mean_loss(self) -> float:
+        """Mean loss of all documents without dropout or smoothing."""
+        logits = document_outputs(
+            self.model.encoder, self.corpus, self.runtime, pad_id=self.pad_id, head=self.model.head
+        )
+        logits = torch.from_numpy(logits).to(self.runtime.device)
+        return float(weighted_cross_entropy(logits, self.targets, self.weights, label_smoothing=0.0))
+
+    def state(self) -> None:
+        """Nothing is carried from batch to batch."""
+
+    def load_state(self, state: None) -> None:
+        """Nothing is carried from batch to batch."""
+
+
+class HeadTask(ClassificationTask):
+    """The head alone on pooled states of the encoder without dropout, which are computed once."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self._pooled = torch.from_numpy(
+            document_outputs(self.model.encoder, self.corpus, self.runtime, pad_id=self.pad_id)
+        ).to(self.runtime.device)
+
+    def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Indices of the documents of each batch, in random order."""
+        shuffled = rng.permutation(len(self.corpus))
+        starts = range(0, len(shuffled), self.batch_size)
+        return join_single([shuffled[start : start + self.batch_size] for start in starts])
+
+    def loss(self, batch: np.ndarray) -> StepLoss:
+        """Cross-entropy of one batch."""
+        return self._head_loss(self._pooled[torch.from_numpy(batch)], batch)
+
+
+def classifier_groups(model: TextClassifier) -> dict[str, list[nn.Parameter]]:
+    """Layer groups of a classifier, lowest first."""
+    names = layer_names(len(model.encoder.layers))
+    layers: Iterable = zip(names, model.encoder.layers)
+    groups = {EMBEDDING: [model.encoder.embedding]} | {name: list(layer.parameters()) for name, layer in layers}
+    return groups | {HEAD: list(model.head.parameters())}

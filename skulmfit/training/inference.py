@@ -1,0 +1,97 @@
+"""Passes over documents without training: pooled states, logits, log-likelihoods.
+
+Documents run in canonical order and are scattered back, so that nothing about a document's result depends on the
+documents beside it or on their order.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skulmfit.nn.awd_lstm import AWDLSTM
+from skulmfit.nn.heads import LanguageModel
+from skulmfit.nn.pooling import pool_documents
+from skulmfit.text.batches import canonical_order, document_batches, pad
+from skulmfit.text.corpus import TokenCorpus
+from skulmfit.training.progress import progress_bar
+from skulmfit.training.runtime import Runtime
+
+CHUNK_SIZE = 256  # tokens per chunk of a long document
+_TOKENS_PER_BATCH = 1 << 14  # padded: bounds memory, whatever the lengths
+_TOKENS_PER_LOGITS = 1 << 10  # positions whose logits over the vocabulary exist at one time
+
+
+@torch.inference_mode()
+def document_outputs(
+    encoder: AWDLSTM,
+    corpus: TokenCorpus,
+    runtime: Runtime,
+    *,
+    pad_id: int,
+    head: nn.Module | None = None,
+    verbose: int = 0,
+) -> np.ndarray:
+    """[last, max, mean] of every document, or a head's outputs: float32, one row per document, in their order."""
+    head = nn.Identity() if head is None else head
+    outputs = []
+    with _evaluating(encoder, runtime), _evaluating(head, runtime):
+        order = []
+        for indices, ids, lengths in _batches(corpus, runtime, pad_id, verbose):
+            pooled = pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE)
+            outputs.append(head(pooled).cpu().numpy())
+            order.append(indices)
+    scattered = np.empty((len(corpus), outputs[0].shape[1]), np.float32)
+    scattered[np.concatenate(order)] = np.concatenate(outputs)
+    return scattered
+
+
+@torch.inference_mode()
+def log_likelihoods(model: LanguageModel, corpus: TokenCorpus, runtime: Runtime, *, pad_id: int) -> np.ndarray:
+    """Log-likelihood in nats of every document given its first token, float64 of shape (n_documents,)."""
+    sums = np.zeros(len(corpus))
+    with _evaluating(model, runtime):
+        for indices, ids, lengths in _batches(corpus, runtime, pad_id, verbose=0):
+            sums[indices] = _document_log_likelihoods(model, ids, lengths).cpu().numpy()
+    return sums
+
+
+def _document_log_likelihoods(model: LanguageModel, ids: Tensor, lengths: Tensor) -> Tensor:
+    """Sums over the targets of each document, ids (B, T) to (B,)."""
+    state = model.encoder.initial_state(len(ids))
+    total = torch.zeros(len(ids), dtype=torch.float64, device=ids.device)
+    chunk_size = min(CHUNK_SIZE, max(1, _TOKENS_PER_LOGITS // len(ids)))
+    for start in range(0, ids.shape[1] - 1, chunk_size):
+        end = min(start + chunk_size, ids.shape[1] - 1)
+        encoded = model(ids[:, start:end], state)
+        state = encoded.state
+        is_target = torch.arange(start + 1, end + 1, device=ids.device) < lengths[:, None]  # (B, T)
+        scores = model.log_likelihoods(encoded.output, ids[:, start + 1 : end + 1])
+        total += scores.masked_fill(~is_target, 0).sum(dim=1, dtype=torch.float64)
+    return total
+
+
+def _batches(
+    corpus: TokenCorpus, runtime: Runtime, pad_id: int, verbose: int
+) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+    """Indices, padded ids (B, T) and lengths (B,) of batches in canonical order."""
+    batches = document_batches(corpus.lengths, canonical_order(corpus), len(corpus) or 1, _TOKENS_PER_BATCH)
+    for indices in progress_bar(batches, "reading texts", verbose):
+        ids, lengths = pad(corpus, indices, pad_id)
+        yield indices, torch.from_numpy(ids).to(runtime.device), torch.from_numpy(lengths).to(runtime.device)
+
+
+class _evaluating:
+    """Context in which a network is on the runtime's device and without dropout; it comes back as it was."""
+
+    def __init__(self, network: nn.Module, runtime: Runtime):
+        self.network, self.runtime = network, runtime
+
+    def __enter__(self) -> None:
+        self.device = next((param.device for param in self.network.parameters()), self.runtime.device)
+        self.was_training = self.network.training
+        self.network.to(self.runtime.device).eval()
+
+    def __exit__(self, *error) -> None:
+        self.network.to(self.device).train(self.was_training)

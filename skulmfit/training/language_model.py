@@ -1,0 +1,75 @@
+"""The language-model task: next-token prediction on streams of documents."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from skulmfit.nn.awd_lstm import detach
+from skulmfit.nn.heads import LanguageModel
+from skulmfit.nn.losses import activation_regularisation
+from skulmfit.text.batches import StreamBatch, bptt_lengths, shuffled_stream, stream_batches
+from skulmfit.text.corpus import TokenCorpus
+from skulmfit.training.loop import StepLoss
+from skulmfit.training.runtime import Runtime
+from skulmfit.training.stages import EMBEDDING, layer_names
+
+
+class LanguageModelTask:
+    """Documents in random order as parallel streams, the state carried from batch to batch."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        corpus: TokenCorpus,
+        runtime: Runtime,
+        rng: np.random.Generator,
+        *,
+        batch_size: int,
+        bptt: int,
+        alpha: float,
+        beta: float,
+    ):
+        self.model, self.corpus, self.runtime = model, corpus, runtime
+        self.batch_size, self.bptt, self.alpha, self.beta = batch_size, bptt, alpha, beta
+        # Drawn once, so that every epoch of a stage has the same number of updates.
+        self._lengths = bptt_lengths((len(corpus.ids) - 1) // batch_size, bptt, rng)
+        self._state = None
+
+    def n_batches(self) -> int:
+        """Number of updates in an epoch."""
+        return len(self._lengths)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[StreamBatch]:
+        """One epoch, documents shuffled anew, starting from a zero state."""
+        self._state = None
+        yield from stream_batches(shuffled_stream(self.corpus, rng), self.batch_size, self._lengths)
+
+    def loss(self, batch: StreamBatch) -> StepLoss:
+        """Cross-entropy with AR and TAR; the rate follows the length of the batch (Merity et al. 2018, section 5)."""
+        device = self.runtime.device
+        inputs = torch.from_numpy(batch.inputs.astype(np.int64)).to(device)
+        targets = torch.from_numpy(batch.targets.astype(np.int64)).to(device)
+        state = self.model.encoder.initial_state(len(inputs)) if self._state is None else detach(self._state)
+        encoded = self.model(inputs, state)
+        self._state = encoded.state
+        loss = self.model.cross_entropy(encoded.output, targets, dtype=self.runtime.training_dtype)
+        objective = loss + activation_regularisation(encoded.output, encoded.raw_output, self.alpha, self.beta)
+        return StepLoss(objective, loss, weight=inputs.numel(), rate_scale=inputs.shape[1] / self.bptt)
+
+    def state(self) -> list:
+        """The hidden state carried between batches."""
+        return detach(self._state)
+
+    def load_state(self, state: list) -> None:
+        """Carry on with a saved hidden state."""
+        self._state = state
+
+
+def language_model_groups(model: LanguageModel) -> dict[str, list[nn.Parameter]]:
+    """Layer groups of a language model; the embeddings are its decoder too, and so form the last one."""
+    encoder = model.encoder
+    names = layer_names(len(encoder.layers))
+    groups = {name: list(layer.parameters()) for name, layer in zip(names, encoder.layers)}
+    return groups | {EMBEDDING: [encoder.embedding, model.decoder_bias]}

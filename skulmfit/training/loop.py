@@ -1,0 +1,241 @@
+"""The training loop: the only one, for language models and classifiers."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skulmfit.training.checkpoint import Checkpoint
+from skulmfit.training.runtime import Runtime
+from skulmfit.training.schedules import slanted_triangular
+from skulmfit.training.stages import Stage
+
+
+class StepLoss(NamedTuple):
+    """Loss of one batch."""
+
+    objective: Tensor  # what is minimised
+    loss: Tensor  # what is reported: the objective without its regularisation
+    weight: float  # of this batch in the epoch's mean
+    rate_scale: float = 1.0  # factor on the learning rate of this step
+
+
+class Task(Protocol):
+    """Data and loss of a stage, as the loop needs them."""
+
+    def n_batches(self) -> int:
+        """Number of updates in an epoch."""
+
+    def batches(self, rng: np.random.Generator) -> Iterable[Any]:
+        """Batches of one epoch."""
+
+    def loss(self, batch: Any) -> StepLoss:
+        """Loss of the network, in its present state, on a batch."""
+
+    def state(self) -> Any:
+        """What the task carries from batch to batch, for a checkpoint."""
+
+    def load_state(self, state: Any) -> None:
+        """Carry on with a saved state."""
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """Adam with decoupled weight decay, and clipping of the gradient's norm."""
+
+    betas: tuple[float, float] = (0.7, 0.99)
+    weight_decay: float = 0.01
+    clip: float | None = None
+
+    def build(self, groups: dict[str, list[nn.Parameter]], stage: Stage) -> torch.optim.Optimizer:
+        """An optimiser over the groups that a stage trains; vectors (biases, norms) do not decay."""
+        param_groups = []
+        for name, rate in stage.learning_rates.items():
+            for is_matrix in (True, False):
+                params = [param for param in groups[name] if (param.ndim > 1) == is_matrix]
+                decay = self.weight_decay if is_matrix else 0.0
+                param_groups.append({"params": params, "lr": rate, "peak": rate, "weight_decay": decay})
+        return torch.optim.AdamW(param_groups, betas=self.betas, fused=True)
+
+
+@dataclass
+class Monitor:
+    """What watches a training: all of it optional."""
+
+    validation_loss: Callable[[], float] | None = None
+    patience: int | None = None  # epochs without improvement before a stage ends
+    on_step: Callable[[Stage, int, int, Tensor], None] | None = None  # stage, step, n_steps, loss
+    on_epoch: Callable[[dict], None] | None = None
+    history: list[dict] = field(default_factory=list)
+
+
+def train(
+    model: nn.Module,
+    groups: dict[str, list[nn.Parameter]],
+    plan: Sequence[tuple[Stage, Task]],
+    *,
+    settings: OptimizerSettings,
+    runtime: Runtime,
+    rng: np.random.Generator,
+    monitor: Monitor,
+    checkpoint: Checkpoint | None = None,
+) -> bool:
+    """Train a model stage by stage, from where the checkpoint stands if there is one.
+
+    Returns
+    -------
+    bool
+        False if the user interrupted; the model then keeps the weights it had reached.
+    """
+    best = _BestWeights(model) if monitor.validation_loss else None
+    saved = checkpoint.load() if checkpoint else None
+    try:
+        for index, (stage, task) in enumerate(plan):
+            if saved and index < saved["stage"]:
+                continue
+            _freeze_all_but(groups, stage.learning_rates)
+            run = _StageRun(index, stage, model, groups, task, settings, runtime, rng, monitor, best, checkpoint)
+            if saved and index == saved["stage"]:
+                run.restore(saved)
+            run.train()
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user; the weights reached so far are kept.", stacklevel=2)
+        return False
+    finally:
+        if best is not None:
+            best.restore()
+    return True
+
+
+class _StageRun:
+    """One stage under way: what the loop changes as it goes."""
+
+    def __init__(self, index, stage, model, groups, task, settings, runtime, rng, monitor, best, checkpoint):
+        self.index, self.stage, self.model, self.task, self.settings = index, stage, model, task, settings
+        self.runtime, self.rng, self.monitor, self.best, self.checkpoint = runtime, rng, monitor, best, checkpoint
+        self.optimizer = settings.build(groups, stage)
+        self.trained = [param for group in self.optimizer.param_groups for param in group["params"]]
+        self.n_batches = task.n_batches()
+        self.epoch = self.n_done = 0  # of this stage; batches of this epoch
+        self.losses: list[Tensor] = []
+        self.weights: list[float] = []
+        self.epoch_rng: dict = {}
+        self.task_state: Any = None
+
+    def train(self) -> None:
+        """Run the epochs that are left."""
+        while self.epoch < self.stage.epochs:
+            started = time.perf_counter()
+            self._train_epoch()
+            row = {"stage": self.stage.name, "epoch": self.epoch + 1, "loss": _mean(self.losses, self.weights)}
+            stop = self.best is not None and self.best.update(row, self.monitor, new_stage=self.epoch == 0)
+            row["seconds"] = round(time.perf_counter() - started, 3)
+            self.monitor.history.append(row)
+            if self.monitor.on_epoch:
+                self.monitor.on_epoch(row)
+            if not math.isfinite(row["loss"]):
+                raise FloatingPointError(f"The loss of stage {self.stage.name!r} is {row['loss']}; lower its rate.")
+            self.epoch, self.n_done, self.losses, self.weights = self.epoch + 1, 0, [], []
+            if stop:
+                return
+
+    def _train_epoch(self) -> None:
+        self.model.train()
+        self.epoch_rng = self.rng.bit_generator.state
+        for index, batch in enumerate(self.task.batches(self.rng)):
+            if index < self.n_done:
+                continue
+            if index == self.n_done and self.task_state is not None:
+                self.task.load_state(self.task_state)
+                self.task_state = None
+            self._step(batch)
+            self.n_done = index + 1
+            if self.checkpoint and self.checkpoint.is_due():
+                self.checkpoint.save(self.state())
+
+    def _step(self, batch: Any) -> None:
+        with self.runtime.autocast():
+            result = self.task.loss(batch)
+        result.objective.backward()
+        if self.settings.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.trained, self.settings.clip)
+        step, n_steps = self.epoch * self.n_batches + self.n_done, self.stage.epochs * self.n_batches
+        factor = slanted_triangular(step, n_steps, cut_frac=self.stage.cut_frac, ratio=self.stage.ratio)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor * result.rate_scale
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.losses.append(result.loss.detach())
+        self.weights.append(result.weight)
+        if self.monitor.on_step:
+            self.monitor.on_step(self.stage, step + 1, n_steps, self.losses[-1])
+
+    def state(self) -> dict:
+        """All that is needed to continue after the last update."""
+        return {
+            "stage": self.index, "epoch": self.epoch, "n_done": self.n_done,
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "task": self.task.state(), "epoch_rng": self.epoch_rng, "torch_rng": torch.get_rng_state(),
+            "losses": self.losses, "weights": self.weights, "history": self.monitor.history,
+        }  # fmt: skip
+
+    def restore(self, saved: dict) -> None:
+        """Continue from a saved state."""
+        self.epoch, self.n_done = saved["epoch"], saved["n_done"]
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.task_state = saved["task"]
+        self.rng.bit_generator.state = saved["epoch_rng"]
+        torch.set_rng_state(saved["torch_rng"])
+        self.losses, self.weights = saved["losses"], saved["weights"]
+        self.monitor.history[:] = saved["history"]
+
+
+def _mean(losses: list[Tensor], weights: list[float]) -> float:
+    values = torch.stack(losses).double().cpu()
+    return float(values @ torch.tensor(weights, dtype=torch.float64) / sum(weights))
+
+
+def _freeze_all_but(groups: dict[str, list[nn.Parameter]], trained: Iterable[str]) -> None:
+    """Frozen layers need no gradient, and so cost a forward pass only."""
+    trained = set(trained)
+    for name, params in groups.items():
+        for param in params:
+            param.requires_grad_(name in trained)
+
+
+class _BestWeights:
+    """The weights with the lowest validation loss of all epochs, and how long ago that was."""
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.loss = math.inf
+        self.state: dict[str, Tensor] = {}
+        self.stage_best = math.inf
+        self.n_worse = 0
+
+    def update(self, row: dict, monitor: Monitor, *, new_stage: bool) -> bool:
+        """Record an epoch's validation loss in its history row; say whether the stage has stopped improving."""
+        self.model.eval()
+        loss = row["validation_loss"] = monitor.validation_loss()
+        if new_stage:
+            self.stage_best, self.n_worse = math.inf, 0
+        if loss < self.loss:
+            self.loss = loss
+            self.state = {name: value.clone() for name, value in self.model.state_dict().items()}
+        if loss < self.stage_best:
+            self.stage_best, self.n_worse = loss, 0
+        else:
+            self.n_worse += 1
+        return monitor.patience is not None and self.n_worse >= monitor.patience
+
+    def restore(self) -> None:
+        """Put the best weights back."""
+        if self.state:
+            self.model.load_state_dict(self.state)

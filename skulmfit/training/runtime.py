@@ -1,0 +1,47 @@
+"""Where and how tensors are computed: device, precision, random state."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Device and precision of one training or inference."""
+
+    device: torch.device
+    training_dtype: torch.dtype
+
+    @classmethod
+    def resolve(cls, device: str = "auto") -> "Runtime":
+        """A device by name; "auto" takes the accelerator where there is one."""
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        resolved = torch.device(device)
+        return cls(resolved, torch.bfloat16 if _has_fast_bfloat16(resolved) else torch.float32)
+
+    def autocast(self) -> torch.autocast:
+        """Context in which training computes matrix products in `training_dtype`."""
+        enabled = self.training_dtype != torch.float32
+        return torch.autocast(self.device.type, dtype=self.training_dtype, enabled=enabled)
+
+    @contextmanager
+    def seeded(self, seed: int) -> Iterator[None]:
+        """Seed torch inside, and leave the process's own random state as it was."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            yield
+
+
+def _has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether products in bfloat16 are computed by the hardware; elsewhere they are slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    # torch has no public query; where these private ones are gone, float32 is always right.
+    queries = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, query, lambda: False)() for query in queries)

@@ -1,0 +1,127 @@
+"""Texts, targets, weights and hyper-parameters: checked arrays, or one clear error before any training."""
+
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_consistent_length, check_scalar, column_or_1d, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+
+def check_texts(X: Any) -> list[str]:
+    """Texts of any container as a list of str.
+
+    Parameters
+    ----------
+    X : iterable of str
+        List, tuple, array, Series, one-column frame or (n, 1) array, or a generator.
+
+    Raises
+    ------
+    ValueError
+        For a bare string, an empty X, several columns, or a row that is not a str.
+    """
+    if isinstance(X, str | bytes):
+        raise ValueError(
+            f"Iterable over raw text documents expected, {type(X).__name__} object received. "
+            "Wrap a single text in a list: [text]."
+        )
+    if not hasattr(X, "__array__") and not isinstance(X, list | tuple):
+        if not isinstance(X, Iterable):
+            raise ValueError(f"X must be an iterable of str, got {type(X).__name__}.")
+        X = list(X)
+    texts = _one_column(X)
+    if not texts:
+        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required: X is empty.")
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(
+                f"Every text must be a str; row {row} of X is {text!r} of type {type(text).__name__}. "
+                "Replace missing texts by '' and decode bytes first."
+            )
+    return texts
+
+
+def _one_column(X: Any) -> list:
+    """Rows of a 1-D container, or of a 2-D one with a single column."""
+    if isinstance(X, list | tuple) and not any(isinstance(row, list | tuple | np.ndarray) for row in X):
+        return [str(text) if type(text) is np.str_ else text for text in X]
+    array = np.asarray(X, dtype=object)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"X must be one column of texts, got an array of shape {array.shape}. Select the text column first, or use "
+            "a ColumnTransformer."
+        )
+    return [str(text) if type(text) is np.str_ else text for text in array.tolist()]
+
+
+def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Classes in sorted order, and the index of every label among them.
+
+    Raises
+    ------
+    ValueError
+        If y is missing, of another length, not a classification target, or of one class.
+    """
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(texts, y)
+    check_classification_targets(y)
+    classes, indices = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{name} needs samples of at least 2 classes in y, but it contains only one class: {classes[0]!r}."
+        )
+    return classes, indices
+
+
+def check_weights(sample_weight: Any, class_weight: Any, classes: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Weight of every document: sample weight times class weight, float64 of shape (n_documents,).
+
+    Raises
+    ------
+    ValueError
+        If sample weights are of another shape, negative, not finite or all zero.
+    """
+    weights = np.ones(len(indices))
+    if sample_weight is not None:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+        weights = np.full(len(indices), weights) if weights.ndim == 0 else weights
+        if weights.ndim != 1:
+            raise ValueError(f"Sample weights must be 1D array or scalar, got an array of shape {weights.shape}.")
+        if len(weights) != len(indices):
+            raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(len(indices),)}!")
+        if not np.isfinite(weights).all() or (weights < 0).any():
+            row = int(np.flatnonzero(~np.isfinite(weights) | (weights < 0))[0])
+            raise ValueError(f"sample_weight must be finite and >= 0; row {row} is {weights[row]}.")
+        if not weights.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+    if class_weight is not None:
+        weights = weights * compute_class_weight(class_weight, classes=classes, y=classes[indices])[indices]
+    return weights
+
+
+def check_number(value: Any, name: str, kind: type, *, low: float, high: float | None = None, bounds: str = "both"):
+    """Raise unless a hyper-parameter is a number of a kind (Real, Integral) within bounds."""
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an instance of {kind.__name__}, not bool.")
+    check_scalar(value, name, kind, min_val=low, max_val=high, include_boundaries=bounds)
+
+
+def check_choice(value: Any, name: str, choices: Iterable) -> None:
+    """Raise unless a hyper-parameter is one of some values."""
+    choices = list(choices)
+    if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
+        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, choices))}.")
+
+
+def check_epochs(value: Any) -> None:
+    """Raise unless epochs is "auto" or a positive integer."""
+    if value != "auto":
+        if not isinstance(value, Integral):
+            raise TypeError(f"epochs must be 'auto' or an int, got {value!r}.")
+        check_number(value, "epochs", Integral, low=1)

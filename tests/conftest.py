@@ -1,0 +1,39 @@
+"""Small texts and small fitted estimators, made once per process."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from skulmfit import LMFineTuner, ULMFiTClassifier
+
+TEXTS = [
+    "A fine film with fine acting.",
+    "A dull film, and dull acting too!",
+    "The BEST story I have seen in years; I laughed and laughed.",
+    "Boring, boring, boring story... I left.",
+    "Fine music",
+    "What a dull evening it was, with nothing to see and nothing to hear, and no end in sight at all.",
+] * 4
+LABELS = ["good", "bad", "good", "bad", "good", "bad"] * 4
+
+TINY = {"pretrained": None, "vocab_size": 320, "embedding_dim": 8, "hidden_dim": 12, "n_layers": 2}
+
+
+@pytest.fixture(scope="session")
+def tiny_lm():
+    return LMFineTuner(**TINY, epochs=2, random_state=0).fit(TEXTS)
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier():
+    lm = LMFineTuner(**TINY, epochs=2)
+    return ULMFiTClassifier(lm, epochs=2, learning_rate=0.02, random_state=0).fit(TEXTS, LABELS)
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    folder = Path(os.environ.get("SKULMFIT_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the corpora are not here; set SKULMFIT_DATA to their folder")
+    return folder

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import torch
+
+from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
+from skulmfit.nn.heads import PoolingHead
+from skulmfit.nn.pooling import pool_documents
+from skulmfit.text.corpus import TokenCorpus
+from skulmfit.training import inference
+from skulmfit.training.inference import document_outputs
+from skulmfit.training.runtime import Runtime
+
+CHUNK = 8
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return AWDLSTM(Architecture(vocab_size=40, embedding_dim=4, hidden_dim=6, n_layers=2)).eval()
+
+
+def document(length):
+    return np.random.default_rng(length).integers(2, 40, length)
+
+
+def reference(encoder, ids):
+    """[last, max, mean] of one unpadded document in one piece."""
+    with torch.no_grad():
+        hidden = encoder(torch.from_numpy(ids)[None], encoder.initial_state(1)).output[0].numpy()
+    return np.concatenate([hidden[-1], hidden.max(axis=0), hidden.mean(axis=0)])
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8, 9, 15, 16, 17, 24, 25])
+def test_pooling_in_chunks_equals_pooling_the_whole(encoder, length):
+    ids = document(length)
+    with torch.no_grad():
+        pooled = pool_documents(encoder, torch.from_numpy(ids)[None], torch.tensor([length]), chunk_size=CHUNK)
+    np.testing.assert_allclose(pooled[0].numpy(), reference(encoder, ids), atol=1e-6)
+
+
+def test_a_document_is_pooled_as_if_it_were_alone(encoder, monkeypatch):
+    monkeypatch.setattr(inference, "CHUNK_SIZE", CHUNK)
+    monkeypatch.setattr(inference, "_TOKENS_PER_BATCH", 100)
+    documents = [document(length) for length in (25, 1, 8, 9, 16, 7, 40, 17, 2, 8)]
+    runtime = Runtime(torch.device("cpu"), torch.float32)
+    together = document_outputs(encoder, TokenCorpus.from_documents(documents), runtime, pad_id=1)
+    for row, ids in zip(together, documents):
+        np.testing.assert_allclose(row, reference(encoder, ids), atol=1e-6)
+        alone = document_outputs(encoder, TokenCorpus.from_documents([ids]), runtime, pad_id=1)[0]
+        np.testing.assert_allclose(row, alone, atol=1e-6)
+
+
+def test_the_padding_symbol_does_not_matter(encoder):
+    corpus = TokenCorpus.from_documents([document(3), document(20)])
+    runtime = Runtime(torch.device("cpu"), torch.float32)
+    first, second = (document_outputs(encoder, corpus, runtime, pad_id=pad_id) for pad_id in (1, 33))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_gradients_reach_every_chunk_that_may_have_them(encoder):
+    ids, lengths = torch.from_numpy(np.stack([np.arange(2, 34), np.arange(8, 40)])), torch.tensor([32, 32])
+    encoder.zero_grad()
+    pool_documents(encoder, ids, lengths, chunk_size=CHUNK).sum().backward()
+    assert (encoder.embedding.grad[2:40].abs().sum(dim=1) > 0).all()
+
+
+def test_gradients_end_where_memory_must(encoder):
+    ids = torch.arange(2, 34)[None]
+    encoder.zero_grad()
+    pooled = pool_documents(encoder, ids, torch.tensor([32]), chunk_size=CHUNK, max_backprop=10)
+    pooled.sum().backward()
+    touched = encoder.embedding.grad.abs().sum(dim=1).nonzero()[:, 0].tolist()
+    assert touched == list(range(24, 34))
+    np.testing.assert_allclose(pooled[0].detach().numpy(), reference(encoder, ids[0].numpy()), atol=1e-6)
+
+
+def test_the_head_is_two_blocks_of_batch_norm_dropout_and_linear():
+    head = PoolingHead(12, 3, hidden_dim=5).eval()
+    x = torch.randn(4, 12)
+    first, second = [module for module in head.blocks if isinstance(module, torch.nn.Linear)]
+    scale = 1 / np.sqrt(1 + 1e-5)  # a fresh batch norm in evaluation
+    hidden = torch.relu(x * scale @ first.weight.T + first.bias)
+    torch.testing.assert_close(head(x), hidden * scale @ second.weight.T + second.bias)

@@ -1,0 +1,84 @@
+import random
+import unicodedata
+
+import pytest
+
+from skulmfit.text.rules import apply_rules, apply_rules_with_offsets
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I LOVED it", "i xxup loved it"),
+        ("Paris in May", "xxmaj paris in xxmaj may"),
+        ("A b C", "a b c"),
+        ("ÉCOLE Élan Ωμέγα ПРИВЕТ", "xxup école xxmaj élan xxmaj ωμέγα xxup привет"),
+        ("sooo!!!!! ok", "s xxrep 3 o xxrep 5 ! ok"),
+        ("1000000 and 3.14", "1000000 and 3.14"),
+        ("good good good good day", "xxwrep 4 good day"),
+        ("good goods good", "good goods good"),
+        ("x &amp; y<br /><br />z", "x & y z"),
+        ("wait... no", "wait … no"),
+        ("don't “stop” — it’s", "don't \" stop \" - it's"),
+        ("do n't , it 's", "don't , it's"),
+        ("O'Neil's well-made (film)", "o'neil's well - made ( film )"),
+        ("1 @,@ 000 high @-@ speed", "1 , 000 high - speed"),
+        ("  \t\n ", ""),
+    ],
+)
+def test_rules_write_ulmfits_markers(text, expected):
+    assert apply_rules(text) == expected
+
+
+def test_plain_and_treebank_tokenised_english_become_the_same():
+    assert apply_rules("He isn't here, is he?") == apply_rules("He is n't here , is he ?")
+
+
+def random_text(rng):
+    alphabet = "aAbB éÉe\u0301İßΣς漢😀👍🏽 \t\n.,!?'’“-_&;<>()0123xX▁\u1112\u1161\u11abनमस्ते\ud800\x00"
+    return "".join(rng.choice(alphabet) * rng.choice([1, 1, 1, 3, 5]) for _ in range(rng.randint(0, 40)))
+
+
+def test_with_and_without_offsets_rules_give_the_same_text():
+    rng = random.Random(0)
+    for _ in range(500):
+        text = random_text(rng)
+        normalised, spans = apply_rules_with_offsets(text)
+        assert normalised == apply_rules(text)
+        assert spans.shape == (len(normalised), 2)
+
+
+def test_spans_never_run_backwards_or_out_of_the_text():
+    rng = random.Random(1)
+    for _ in range(500):
+        text = random_text(rng)
+        _, spans = apply_rules_with_offsets(text)
+        assert all(0 <= start <= end <= len(text) for start, end in spans)
+
+
+def test_every_visible_character_is_inside_a_span():
+    text = "Héllo, WORLD!!!! <br> 漢字 sooo good good good 😀 &amp; x"
+    _, spans = apply_rules_with_offsets(text)
+    covered = {index for start, end in spans for index in range(start, end)}
+    assert [char for index, char in enumerate(text) if index not in covered and not char.isspace()] == []
+
+
+def test_a_letter_leads_back_to_its_own_character():
+    text = "The BBC’s e\u0301cole"
+    normalised, spans = apply_rules_with_offsets(text)
+    word = normalised.index("école")
+    assert [text[start:end] for start, end in spans[word : word + 2]] == ["e\u0301", "c"]
+    bbc = normalised.index("bbc's")
+    assert "".join(text[start:end] for start, end in spans[bbc : bbc + 5]) == "BBC’s"
+
+
+def test_composed_and_decomposed_accents_are_the_same():
+    text = "Élève à la crème"
+    assert apply_rules(unicodedata.normalize("NFD", text)) == apply_rules(text)
+
+
+@pytest.mark.parametrize("unit", ["a", "A", "good ", ".", "e\u0301", "&", " ", "'", "aA'"])
+def test_a_long_text_of_one_repeated_unit_is_read_to_its_end(unit):
+    n = 100_000
+    normalised = apply_rules(unit * n + " end")
+    assert normalised.endswith("end")
