@@ -224,27 +224,27 @@ class ULMFiTClassifier(ClassifierMixin, TextEstimator):
     def _train(self, corpus: TokenCorpus, targets, weights, runtime: Runtime, seed: int) -> None:
         """Run the stages: the head on states computed once, then the rest through the encoder."""
         network, rng = self._network.to(runtime.device), np.random.default_rng(seed)
-        rows, held_out = self._split(targets, seed)
+        rows, held_out_rows = self._split(targets, seed)
         batch_size = classifier_batch_size(len(rows)) if self.batch_size == "auto" else self.batch_size
-        arguments = (network, corpus.take(rows), targets[rows], weights[rows], runtime)
         options = {"batch_size": batch_size, "pad_id": self._tokenizer.pad_id, "label_smoothing": self.label_smoothing}
-        task = ClassificationTask(*arguments, **options)
+
+        def task(kind: type[ClassificationTask]) -> ClassificationTask:
+            def on(rows: np.ndarray, **more) -> ClassificationTask:
+                return kind(network, corpus.take(rows), targets[rows], weights[rows], runtime, **options, **more)
+
+            return on(rows, held_out=None if held_out_rows is None else on(held_out_rows))
+
+        head_task, whole_task = task(HeadTask), task(ClassificationTask)
         self.stages_ = classifier_stages(
-            len(network.encoder.layers), task.n_batches(), epochs=self.epochs, learning_rate=self.learning_rate,
+            len(network.encoder.layers), whole_task.n_batches(), epochs=self.epochs, learning_rate=self.learning_rate,
             lr_decay=self.lr_decay, gradual_unfreezing=self.gradual_unfreezing,
         )  # fmt: skip
         progress, history = Progress(self.verbose), []
-        monitor = Monitor(on_step=progress.on_step, history=history)
-        if held_out is not None:
-            held_out_task = ClassificationTask(
-                network, corpus.take(held_out), targets[held_out], weights[held_out], runtime, **options
-            )
-            monitor.validation_loss, monitor.patience = held_out_task.mean_loss, self.n_iter_no_change
-        tasks = [HeadTask(*arguments, **options)] + [task] * (len(self.stages_) - 1)
         train(
-            network, classifier_groups(network), list(zip(self.stages_, tasks)),
-            settings=OptimizerSettings(weight_decay=self.weight_decay, clip=1.0),
-            runtime=runtime, rng=rng, monitor=monitor,
+            network, classifier_groups(network),
+            [(stage, head_task if index == 0 else whole_task) for index, stage in enumerate(self.stages_)],
+            settings=OptimizerSettings(weight_decay=self.weight_decay, clip=1.0), runtime=runtime, rng=rng,
+            monitor=Monitor(patience=self.n_iter_no_change, on_step=progress.on_step, history=history),
         )  # fmt: skip
         progress.close()
         self.history_ += history

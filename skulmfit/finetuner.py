@@ -50,6 +50,13 @@ class LMFineTuner(TextEstimator):
         Factor on all of AWD-LSTM's dropouts.
     weight_decay : float, default=0.01
         Decoupled weight decay.
+    early_stopping : bool, default=False
+        Whether to set aside part of the texts, stop when the loss on them no longer falls, and keep the weights that
+        did best on them.
+    validation_fraction : float, default=0.1
+        Share of the texts set aside for early stopping.
+    n_iter_no_change : int, default=2
+        Epochs without improvement after which early stopping ends the training.
     pooling : {"concat", "last", "max", "mean"}, default="concat"
         What `transform` returns of the hidden states: the last one, their maximum, their mean, or all three.
     vocab_size : int, default=12000
@@ -103,6 +110,9 @@ class LMFineTuner(TextEstimator):
         bptt=70,
         dropout_multiplier=0.5,
         weight_decay=0.01,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=2,
         pooling="concat",
         vocab_size=12_000,
         embedding_dim=256,
@@ -119,6 +129,9 @@ class LMFineTuner(TextEstimator):
         self.bptt = bptt
         self.dropout_multiplier = dropout_multiplier
         self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.pooling = pooling
         self.vocab_size = vocab_size
         self.embedding_dim = embedding_dim
@@ -145,10 +158,10 @@ class LMFineTuner(TextEstimator):
         seed, runtime = self._draw_seed(), self._runtime()
         with runtime.seeded(seed):
             data = self._starting_point(texts, seed)
+            self._architecture, self._tokenizer = data.architecture, data.tokenizer
             network = data.build(LM_DROPOUTS * self.dropout_multiplier).to(runtime.device)
             corpus = data.tokenizer.encode(texts, n_threads=n_threads())
             self._train(network, corpus, runtime, np.random.default_rng(seed))
-        self._architecture, self._tokenizer = data.architecture, data.tokenizer
         self._network = network.cpu().eval()
         self.vocab_size_ = len(data.tokenizer)
         return self
@@ -161,6 +174,9 @@ class LMFineTuner(TextEstimator):
         check_number(self.bptt, "bptt", Integral, low=5)
         check_number(self.dropout_multiplier, "dropout_multiplier", Real, low=0)
         check_number(self.weight_decay, "weight_decay", Real, low=0)
+        check_choice(self.early_stopping, "early_stopping", (True, False))
+        check_number(self.validation_fraction, "validation_fraction", Real, low=0, high=1, bounds="neither")
+        check_number(self.n_iter_no_change, "n_iter_no_change", Integral, low=1)
         check_choice(self.pooling, "pooling", ("concat", *POOLINGS))
         for name in ("vocab_size", "embedding_dim", "hidden_dim", "n_layers"):
             check_number(getattr(self, name), name, Integral, low=1)
@@ -182,9 +198,16 @@ class LMFineTuner(TextEstimator):
         self.stages_, self.n_iter_ = [], 0
         if self.epochs == 0 or len(corpus.ids) < 2:
             return
-        batch_size = n_streams(len(corpus.ids), self.batch_size, self.bptt)
+        held_out = None
+        if self.early_stopping:
+            order = rng.permutation(len(corpus))
+            n_held_out = int(np.ceil(self.validation_fraction * len(corpus)))
+            if n_held_out == len(corpus):
+                raise ValueError(f"early_stopping=True leaves none of {len(corpus)} texts to train on.")
+            held_out, corpus = corpus.take(order[:n_held_out]), corpus.take(np.sort(order[n_held_out:]))
         task = LanguageModelTask(
-            network, corpus, runtime, rng, batch_size=batch_size, bptt=self.bptt, alpha=2.0, beta=1.0
+            network, corpus, runtime, rng, batch_size=n_streams(len(corpus.ids), self.batch_size, self.bptt),
+            bptt=self.bptt, alpha=2.0, beta=1.0, held_out=held_out, pad_id=self._tokenizer.pad_id,
         )  # fmt: skip
         self.stages_ = language_model_stages(
             len(network.encoder.layers), task.n_batches(), epochs=self.epochs, learning_rate=self.learning_rate
@@ -193,7 +216,8 @@ class LMFineTuner(TextEstimator):
         train(
             network, language_model_groups(network), [(stage, task) for stage in self.stages_],
             settings=OptimizerSettings(weight_decay=self.weight_decay, clip=1.0),
-            runtime=runtime, rng=rng, monitor=Monitor(on_step=progress.on_step, history=self.history_),
+            runtime=runtime, rng=rng,
+            monitor=Monitor(patience=self.n_iter_no_change, on_step=progress.on_step, history=self.history_),
         )  # fmt: skip
         progress.close()
         self.n_iter_ = len(self.history_)

@@ -5,7 +5,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_consistent_length, check_scalar, column_or_1d, compute_class_weight
+from sklearn.utils import assert_all_finite, check_consistent_length, check_scalar, column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 
@@ -70,11 +70,12 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
     y = column_or_1d(y, warn=True)
     check_consistent_length(texts, y)
+    assert_all_finite(y, input_name="y")
     check_classification_targets(y)
     classes, indices = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
-            f"{name} needs samples of at least 2 classes in y, but it contains only one class: {classes[0]!r}."
+            f"{name} needs samples of at least 2 classes in y, but it contains only one class: {classes.tolist()[0]!r}."
         )
     return classes, indices
 

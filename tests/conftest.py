@@ -28,7 +28,9 @@ def tiny_lm():
 @pytest.fixture(scope="session")
 def tiny_classifier():
     lm = LMFineTuner(**TINY, epochs=2)
-    return ULMFiTClassifier(lm, epochs=2, learning_rate=0.02, random_state=0).fit(TEXTS, LABELS)
+    return ULMFiTClassifier(lm, epochs=20, dropout_multiplier=0.0, learning_rate=0.02, random_state=0).fit(
+        TEXTS, LABELS
+    )
 
 
 @pytest.fixture(scope="session")

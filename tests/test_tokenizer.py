@@ -55,7 +55,7 @@ def test_a_corpus_too_small_for_the_vocabulary_still_gives_a_tokenizer(texts):
 
 def test_offsets_lead_back_to_the_users_characters(tokenizer):
     text = "The BEST  film, 漢字!!!"
-    ids, spans = tokenizer.encode_with_offsets(text)
+    _, spans = tokenizer.encode_with_offsets(text)
     surfaces = [text[start:end] for start, end in spans]
     assert surfaces[0] == ""
     assert "".join(surfaces).startswith("TheBESTfilm,")

@@ -70,7 +70,7 @@ class LanguageModelData:
             If the file is not a skulmfit language model, is damaged, or was written by a newer version.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             meta = json.loads(arrays.pop("meta").tobytes())
             kind, version = meta["kind"], meta["format"]

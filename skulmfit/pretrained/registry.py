@@ -26,8 +26,8 @@ def load_pretrained(pretrained: str | os.PathLike) -> LanguageModelData:
         return _load_shipped(str(pretrained))
     if not Path(pretrained).is_file():
         raise ValueError(
-            f"pretrained={os.fspath(pretrained)!r} is neither a shipped language model ({', '.join(available())}) nor a "
-            "file. Give one of these names, the path of a file made by `python -m skulmfit.pretraining`, or None to "
+            f"pretrained={os.fspath(pretrained)!r} is neither a shipped language model ({', '.join(available())}) nor "
+            "a file. Give one of these names, the path of a file made by `python -m skulmfit.pretraining`, or None to "
             "train from scratch."
         )
     return LanguageModelData.load(pretrained)

@@ -92,7 +92,7 @@ def apply_rules(text: str) -> str:
     """Normalise one text to lower case with markers, words and punctuation separated by single spaces.
 
     >>> apply_rules("I LOVED it!!!!! Good good good, <br />really")
-    "i xxup loved it xxrep 5 ! xxmaj good good good , really"
+    'i xxup loved it xxrep 5 ! xxmaj good good good , really'
     """
     text = unicodedata.normalize("NFC", text)
     for pattern, replacement in RULES:

@@ -40,11 +40,12 @@ class ClassificationTask:
         batch_size: int,
         pad_id: int,
         label_smoothing: float,
+        held_out: "ClassificationTask | None" = None,
     ):
         self.model, self.corpus, self.runtime, self.pad_id = model, corpus, runtime, pad_id
         self.targets = torch.from_numpy(targets).to(runtime.device)
         self.weights = torch.from_numpy(weights).float().to(runtime.device)
-        self.batch_size, self.label_smoothing = batch_size, label_smoothing
+        self.batch_size, self.label_smoothing, self.held_out = batch_size, label_smoothing, held_out
         self._capped_lengths = np.minimum(corpus.lengths, MAX_BACKPROP)
 
     def n_batches(self) -> int:
@@ -74,13 +75,18 @@ class ClassificationTask:
             )
         return StepLoss(loss, loss, weight=float(weights.sum()))
 
+    def validation_loss(self) -> float | None:
+        """Mean loss of the held-out documents, without dropout or smoothing."""
+        return None if self.held_out is None else self.held_out.mean_loss()
+
     def mean_loss(self) -> float:
-        """Mean loss of all documents without dropout or smoothing."""
-        logits = document_outputs(
-            self.model.encoder, self.corpus, self.runtime, pad_id=self.pad_id, head=self.model.head
-        )
-        logits = torch.from_numpy(logits).to(self.runtime.device)
+        """Mean loss of all documents, without dropout or smoothing."""
+        logits = torch.from_numpy(self._logits()).to(self.runtime.device)
         return float(weighted_cross_entropy(logits, self.targets, self.weights, label_smoothing=0.0))
+
+    def _logits(self) -> np.ndarray:
+        model, runtime = self.model, self.runtime
+        return document_outputs(model.encoder, self.corpus, runtime, pad_id=self.pad_id, head=model.head)
 
     def state(self) -> None:
         """Nothing is carried from batch to batch."""
@@ -107,6 +113,11 @@ class HeadTask(ClassificationTask):
     def loss(self, batch: np.ndarray) -> StepLoss:
         """Cross-entropy of one batch."""
         return self._head_loss(self._pooled[torch.from_numpy(batch)], batch)
+
+    @torch.inference_mode()
+    def _logits(self) -> np.ndarray:
+        self.model.head.eval()
+        return self.model.head(self._pooled).cpu().numpy()
 
 
 def classifier_groups(model: TextClassifier) -> dict[str, list[nn.Parameter]]:

@@ -16,10 +16,11 @@ from skulmfit.nn.pooling import pool_documents
 from skulmfit.text.batches import canonical_order, document_batches, pad
 from skulmfit.text.corpus import TokenCorpus
 from skulmfit.training.progress import progress_bar
-from skulmfit.training.runtime import Runtime
+from skulmfit.training.runtime import Runtime, release_free_memory
 
 CHUNK_SIZE = 256  # tokens per chunk of a long document
 _TOKENS_PER_BATCH = 1 << 14  # padded: bounds memory, whatever the lengths
+_BATCHES_BETWEEN_RELEASES = 10
 _TOKENS_PER_LOGITS = 1 << 10  # positions whose logits over the vocabulary exist at one time
 
 
@@ -77,7 +78,9 @@ def _batches(
 ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
     """Indices, padded ids (B, T) and lengths (B,) of batches in canonical order."""
     batches = document_batches(corpus.lengths, canonical_order(corpus), len(corpus) or 1, _TOKENS_PER_BATCH)
-    for indices in progress_bar(batches, "reading texts", verbose):
+    for n_done, indices in enumerate(progress_bar(batches, "reading texts", verbose)):
+        if n_done % _BATCHES_BETWEEN_RELEASES == _BATCHES_BETWEEN_RELEASES - 1:
+            release_free_memory()
         ids, lengths = pad(corpus, indices, pad_id)
         yield indices, torch.from_numpy(ids).to(runtime.device), torch.from_numpy(lengths).to(runtime.device)
 

@@ -11,6 +11,7 @@ from skulmfit.nn.heads import LanguageModel
 from skulmfit.nn.losses import activation_regularisation
 from skulmfit.text.batches import StreamBatch, bptt_lengths, shuffled_stream, stream_batches
 from skulmfit.text.corpus import TokenCorpus
+from skulmfit.training.inference import log_likelihoods
 from skulmfit.training.loop import StepLoss
 from skulmfit.training.runtime import Runtime
 from skulmfit.training.stages import EMBEDDING, layer_names
@@ -30,9 +31,12 @@ class LanguageModelTask:
         bptt: int,
         alpha: float,
         beta: float,
+        held_out: TokenCorpus | None = None,
+        pad_id: int = 0,
     ):
         self.model, self.corpus, self.runtime = model, corpus, runtime
         self.batch_size, self.bptt, self.alpha, self.beta = batch_size, bptt, alpha, beta
+        self.held_out, self.pad_id = held_out, pad_id
         # Drawn once, so that every epoch of a stage has the same number of updates.
         self._lengths = bptt_lengths((len(corpus.ids) - 1) // batch_size, bptt, rng)
         self._state = None
@@ -57,6 +61,13 @@ class LanguageModelTask:
         loss = self.model.cross_entropy(encoded.output, targets, dtype=self.runtime.training_dtype)
         objective = loss + activation_regularisation(encoded.output, encoded.raw_output, self.alpha, self.beta)
         return StepLoss(objective, loss, weight=inputs.numel(), rate_scale=inputs.shape[1] / self.bptt)
+
+    def validation_loss(self) -> float | None:
+        """Mean negative log-likelihood of the held-out documents, in nats per piece."""
+        if self.held_out is None:
+            return None
+        total = log_likelihoods(self.model, self.held_out, self.runtime, pad_id=self.pad_id).sum()
+        return float(-total / max((self.held_out.lengths - 1).sum(), 1))
 
     def state(self) -> list:
         """The hidden state carried between batches."""

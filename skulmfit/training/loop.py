@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from skulmfit.training.checkpoint import Checkpoint
-from skulmfit.training.runtime import Runtime
+from skulmfit.training.runtime import Runtime, release_free_memory
 from skulmfit.training.schedules import slanted_triangular
 from skulmfit.training.stages import Stage
+
+_UPDATES_BETWEEN_RELEASES = 20  # a few milliseconds each
 
 
 class StepLoss(NamedTuple):
@@ -37,6 +39,9 @@ class Task(Protocol):
 
     def loss(self, batch: Any) -> StepLoss:
         """Loss of the network, in its present state, on a batch."""
+
+    def validation_loss(self) -> float | None:
+        """Loss on held-out data, None where there is none."""
 
     def state(self) -> Any:
         """What the task carries from batch to batch, for a checkpoint."""
@@ -68,8 +73,7 @@ class OptimizerSettings:
 class Monitor:
     """What watches a training: all of it optional."""
 
-    validation_loss: Callable[[], float] | None = None
-    patience: int | None = None  # epochs without improvement before a stage ends
+    patience: int | None = None  # epochs without improvement of the validation loss before a stage ends
     on_step: Callable[[Stage, int, int, Tensor], None] | None = None  # stage, step, n_steps, loss
     on_epoch: Callable[[dict], None] | None = None
     history: list[dict] = field(default_factory=list)
@@ -93,7 +97,7 @@ def train(
     bool
         False if the user interrupted; the model then keeps the weights it had reached.
     """
-    best = _BestWeights(model) if monitor.validation_loss else None
+    best = _BestWeights(model)
     saved = checkpoint.load() if checkpoint else None
     try:
         for index, (stage, task) in enumerate(plan):
@@ -108,8 +112,7 @@ def train(
         warnings.warn("Training interrupted by user; the weights reached so far are kept.", stacklevel=2)
         return False
     finally:
-        if best is not None:
-            best.restore()
+        best.restore()
     return True
 
 
@@ -134,7 +137,7 @@ class _StageRun:
             started = time.perf_counter()
             self._train_epoch()
             row = {"stage": self.stage.name, "epoch": self.epoch + 1, "loss": _mean(self.losses, self.weights)}
-            stop = self.best is not None and self.best.update(row, self.monitor, new_stage=self.epoch == 0)
+            stop = self.best.update(row, self.task, self.monitor.patience, new_stage=self.epoch == 0)
             row["seconds"] = round(time.perf_counter() - started, 3)
             self.monitor.history.append(row)
             if self.monitor.on_epoch:
@@ -156,6 +159,8 @@ class _StageRun:
                 self.task_state = None
             self._step(batch)
             self.n_done = index + 1
+            if self.n_done % _UPDATES_BETWEEN_RELEASES == 0:
+                release_free_memory()
             if self.checkpoint and self.checkpoint.is_due():
                 self.checkpoint.save(self.state())
 
@@ -211,7 +216,7 @@ def _freeze_all_but(groups: dict[str, list[nn.Parameter]], trained: Iterable[str
 
 
 class _BestWeights:
-    """The weights with the lowest validation loss of all epochs, and how long ago that was."""
+    """The weights with the lowest validation loss of all epochs, if there is one, and how long ago that was."""
 
     def __init__(self, model: nn.Module):
         self.model = model
@@ -220,10 +225,12 @@ class _BestWeights:
         self.stage_best = math.inf
         self.n_worse = 0
 
-    def update(self, row: dict, monitor: Monitor, *, new_stage: bool) -> bool:
+    def update(self, row: dict, task: Task, patience: int | None, *, new_stage: bool) -> bool:
         """Record an epoch's validation loss in its history row; say whether the stage has stopped improving."""
-        self.model.eval()
-        loss = row["validation_loss"] = monitor.validation_loss()
+        loss = task.validation_loss()
+        if loss is None:
+            return False
+        row["validation_loss"] = loss
         if new_stage:
             self.stage_best, self.n_worse = math.inf, 0
         if loss < self.loss:
@@ -233,7 +240,7 @@ class _BestWeights:
             self.stage_best, self.n_worse = loss, 0
         else:
             self.n_worse += 1
-        return monitor.patience is not None and self.n_worse >= monitor.patience
+        return patience is not None and self.n_worse >= patience
 
     def restore(self) -> None:
         """Put the best weights back."""

