@@ -36,7 +36,8 @@ def read_bbc_news():
 
 def read_csv(path, text_column, label_column):
     """Texts and labels of a CSV file with a header."""
-    with open(path, encoding="utf-8", newline="") as file:
+    csv.field_size_limit(1 << 30)  # a field may be a whole document
+    with open(path, encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     missing = {text_column, label_column} - set(rows[0] if rows else ())
     if missing:

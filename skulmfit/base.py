@@ -49,7 +49,8 @@ class TextEstimator(TransformerMixin, BaseEstimator):
         weights = state.pop("_network", None)
         super().__setstate__(state)
         if weights is not None:
-            self._network = self._build_network()
+            with torch.device("meta"):
+                self._network = self._build_network()
             load_numpy(self._network, weights)
             self._network.eval()
 
@@ -90,8 +91,12 @@ def n_threads() -> int:
 
 
 def check_device(device: Any) -> None:
-    """Raise unless torch knows the device."""
+    """Raise unless tensors can be made on the device."""
     try:
-        Runtime.resolve(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device={device!r} is not 'auto' or a device of torch, such as 'cpu' or 'cuda'.") from error
+        usable = torch.empty(1, device=Runtime.resolve(device).device).device.type != "meta"
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} is not 'auto' or a device of this machine, such as 'cpu' or 'cuda': {error}"
+        ) from error
+    if not usable:
+        raise ValueError(f"device={device!r} holds no values; give 'auto', 'cpu' or 'cuda'.")

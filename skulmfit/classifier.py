@@ -12,20 +12,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
 from skulmfit.finetuner import LMFineTuner
-from skulmfit.nn.awd_lstm import AWDLSTM
-from skulmfit.nn.dropout import Dropouts
+from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
+from skulmfit.nn.dropout import MAX_DROPOUT, Dropouts
 from skulmfit.nn.heads import PoolingHead, TextClassifier
 from skulmfit.text.corpus import TokenCorpus
 from skulmfit.training.classification import ClassificationTask, HeadTask, classifier_groups
 from skulmfit.training.loop import Monitor, OptimizerSettings, train
 from skulmfit.training.progress import Progress
 from skulmfit.training.runtime import Runtime
-from skulmfit.training.stages import classifier_batch_size, classifier_stages
+from skulmfit.training.stages import Stage, classifier_batch_size, classifier_stages
 from skulmfit.validation import check_choice, check_epochs, check_labels, check_number, check_weights
 
-# Howard & Ruder 2018, section 4.1, for a multiplier of 1. The head's second dropout is the authors' code's.
-CLASSIFIER_DROPOUTS = Dropouts(embedding=0.05, input=0.4, hidden=0.3, output=0.4, weight=0.5)
-_LAST_DROPOUT = 0.1
+# Howard & Ruder 2018, section 4.1, for a multiplier of 1; as in the authors' code the dropout of the output is the
+# head's first one, and its second is 0.1.
+CLASSIFIER_DROPOUTS = Dropouts(embedding=0.05, input=0.4, hidden=0.3, output=0.0, weight=0.5)
+HEAD_DROPOUTS = (0.4, 0.1)
 
 
 class ULMFiTClassifier(ClassifierMixin, TextEstimator):
@@ -171,23 +172,24 @@ class ULMFiTClassifier(ClassifierMixin, TextEstimator):
         classes, targets = check_labels(y, texts, type(self).__name__)
         weights = check_weights(sample_weight, self.class_weight, classes, targets)
         kept = np.flatnonzero(weights)
+        if len(kept) < 2:
+            raise ValueError(f"{type(self).__name__} needs at least 2 texts with a weight above 0, got {len(kept)}.")
         texts, targets, weights = [texts[row] for row in kept], targets[kept], weights[kept]
-        if len(texts) < 2:
-            raise ValueError(f"{type(self).__name__} needs at least 2 texts with a weight above 0, got {len(texts)}.")
         seed, runtime = self._draw_seed(), self._runtime()
+        split = self._split(targets, seed)
 
         lm = self._fitted_lm(texts, seed)
-        self.classes_ = classes
-        self._architecture, self._tokenizer = lm._architecture, lm._tokenizer
-        self.vocab_size_ = len(self._tokenizer)
-        self.lm_stages_, self.history_ = list(lm.stages_), list(lm.history_)
-        corpus = self._tokenizer.encode(texts, n_threads=n_threads())
+        corpus = lm._tokenizer.encode(texts, n_threads=n_threads())
         with runtime.seeded(seed):
-            self._network = self._build_network()
-            self._network.encoder.load_state_dict(lm._network.encoder.state_dict())
-            self._network.encoder.dropouts = CLASSIFIER_DROPOUTS * self.dropout_multiplier
-            self._train(corpus, targets, weights, runtime, seed)
-        self._network.cpu().eval()
+            network = self._new_network(lm._architecture, len(classes), self.hidden_dim)
+            network.encoder.load_state_dict(lm._network.encoder.state_dict())
+            network.encoder.dropouts = CLASSIFIER_DROPOUTS * self.dropout_multiplier
+            stages, history = self._train(network, lm, corpus, targets, weights, split, runtime, seed)
+        # Nothing of an earlier fit is touched before this one has come to its end.
+        self.classes_, self._hidden_dim = classes, self.hidden_dim
+        self._architecture, self._tokenizer, self._network = lm._architecture, lm._tokenizer, network.cpu().eval()
+        self.stages_, self.lm_stages_, self.history_ = stages, list(lm.stages_), [*lm.history_, *history]
+        self.n_iter_, self.vocab_size_ = len(history), len(self._tokenizer)
         return self
 
     def _check_parameters(self) -> None:
@@ -221,12 +223,22 @@ class ULMFiTClassifier(ClassifierMixin, TextEstimator):
             lm.set_params(random_state=seed)
         return lm.fit(texts)
 
-    def _train(self, corpus: TokenCorpus, targets, weights, runtime: Runtime, seed: int) -> None:
-        """Run the stages: the head on states computed once, then the rest through the encoder."""
-        network, rng = self._network.to(runtime.device), np.random.default_rng(seed)
-        rows, held_out_rows = self._split(targets, seed)
+    def _train(
+        self,
+        network: TextClassifier,
+        lm: LMFineTuner,
+        corpus: TokenCorpus,
+        targets,
+        weights,
+        split,
+        runtime: Runtime,
+        seed,
+    ) -> tuple[list[Stage], list[dict]]:
+        """Run the stages, the head on states computed once, then the rest through the encoder: plan and history."""
+        network, rng = network.to(runtime.device), np.random.default_rng(seed)
+        rows, held_out_rows = split
         batch_size = classifier_batch_size(len(rows)) if self.batch_size == "auto" else self.batch_size
-        options = {"batch_size": batch_size, "pad_id": self._tokenizer.pad_id, "label_smoothing": self.label_smoothing}
+        options = {"batch_size": batch_size, "pad_id": lm._tokenizer.pad_id, "label_smoothing": self.label_smoothing}
 
         def task(kind: type[ClassificationTask]) -> ClassificationTask:
             def on(rows: np.ndarray, **more) -> ClassificationTask:
@@ -235,37 +247,45 @@ class ULMFiTClassifier(ClassifierMixin, TextEstimator):
             return on(rows, held_out=None if held_out_rows is None else on(held_out_rows))
 
         head_task, whole_task = task(HeadTask), task(ClassificationTask)
-        self.stages_ = classifier_stages(
-            len(network.encoder.layers), whole_task.n_batches(), epochs=self.epochs, learning_rate=self.learning_rate,
-            lr_decay=self.lr_decay, gradual_unfreezing=self.gradual_unfreezing,
+        stages = classifier_stages(
+            len(network.encoder.layers), whole_task.n_batches(), head_task.n_batches(), epochs=self.epochs,
+            learning_rate=self.learning_rate, lr_decay=self.lr_decay, gradual_unfreezing=self.gradual_unfreezing,
         )  # fmt: skip
-        progress, history = Progress(self.verbose), []
+        if lm._interrupted:  # the user wants an end: the head alone makes the estimator usable
+            stages = stages[:1]
+        progress = Progress(self.verbose)
+        monitor = Monitor(patience=self.n_iter_no_change, on_step=progress.on_step)
         train(
             network, classifier_groups(network),
-            [(stage, head_task if index == 0 else whole_task) for index, stage in enumerate(self.stages_)],
-            settings=OptimizerSettings(weight_decay=self.weight_decay, clip=1.0), runtime=runtime, rng=rng,
-            monitor=Monitor(patience=self.n_iter_no_change, on_step=progress.on_step, history=history),
+            [(stage, head_task if index == 0 else whole_task) for index, stage in enumerate(stages)],
+            settings=OptimizerSettings(weight_decay=self.weight_decay, clip=1.0),
+            runtime=runtime, rng=rng, monitor=monitor,
         )  # fmt: skip
         progress.close()
-        self.history_ += history
-        self.n_iter_ = len(history)
+        return stages, monitor.history
 
     def _split(self, targets: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Rows to train on, and rows set aside for early stopping: of every class where there are enough."""
         rows = np.arange(len(targets))
         if not self.early_stopping:
             return rows, None
-        stratify = targets if np.bincount(targets)[np.unique(targets)].min() > 1 else None
-        n_held_out = max(int(np.ceil(self.validation_fraction * len(rows))), len(np.unique(targets)))
-        kept, held_out = train_test_split(rows, test_size=n_held_out, random_state=seed, stratify=stratify)
+        n_held_out = int(np.ceil(self.validation_fraction * len(rows)))
+        if len(rows) - n_held_out < 2:
+            raise ValueError(f"early_stopping=True leaves {len(rows) - n_held_out} of {len(rows)} texts to train on.")
+        counts = np.unique(targets, return_counts=True)[1]
+        can_stratify = counts.min() > 1 and len(counts) <= min(n_held_out, len(rows) - n_held_out)
+        kept, held_out = train_test_split(
+            rows, test_size=n_held_out, random_state=seed, stratify=targets if can_stratify else None
+        )
         return np.sort(kept), np.sort(held_out)
 
     def _build_network(self) -> TextClassifier:
-        encoder = AWDLSTM(self._architecture)
-        head_dropouts = (CLASSIFIER_DROPOUTS.output * self.dropout_multiplier, _LAST_DROPOUT)
-        width = len(POOLINGS) * self._architecture.embedding_dim
-        head = PoolingHead(width, len(self.classes_), self.hidden_dim, head_dropouts)
-        return TextClassifier(encoder, head)
+        return self._new_network(self._architecture, len(self.classes_), self._hidden_dim)
+
+    def _new_network(self, architecture: Architecture, n_classes: int, hidden_dim: int) -> TextClassifier:
+        dropouts = tuple(min(p * self.dropout_multiplier, MAX_DROPOUT) for p in HEAD_DROPOUTS)
+        head = PoolingHead(len(POOLINGS) * architecture.embedding_dim, n_classes, hidden_dim, dropouts)
+        return TextClassifier(AWDLSTM(architecture), head)
 
     def transform(self, X):
         """Pooled hidden states of texts in the fine-tuned encoder: [last, max, mean].

@@ -20,7 +20,8 @@ from skulmfit.training.inference import log_likelihoods
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
 from skulmfit.training.loop import Monitor, OptimizerSettings, train
 from skulmfit.training.progress import Progress
-from skulmfit.training.stages import language_model_stages
+from skulmfit.training.runtime import Runtime
+from skulmfit.training.stages import Stage, language_model_stages
 from skulmfit.validation import check_choice, check_epochs, check_number
 
 # fastai's awd_lstm_lm_config, for a multiplier of 1.
@@ -42,6 +43,9 @@ class LMFineTuner(TextEstimator):
         Passes over the texts. "auto" resolves to a sensible number of updates; 0 keeps the language model as it is.
     learning_rate : float, default=4e-3
         Peak learning rate.
+    lr_decay : float, default=2.6
+        How much slower each LSTM layer learns than the one above it; the embeddings, which are the decoder too, learn
+        fastest.
     batch_size : int, default=64
         Number of parallel streams the texts are cut into; fewer where there is little text.
     bptt : int, default=70
@@ -106,6 +110,7 @@ class LMFineTuner(TextEstimator):
         *,
         epochs="auto",
         learning_rate=4e-3,
+        lr_decay=2.6,
         batch_size=64,
         bptt=70,
         dropout_multiplier=0.5,
@@ -125,6 +130,7 @@ class LMFineTuner(TextEstimator):
         self.pretrained = pretrained
         self.epochs = epochs
         self.learning_rate = learning_rate
+        self.lr_decay = lr_decay
         self.batch_size = batch_size
         self.bptt = bptt
         self.dropout_multiplier = dropout_multiplier
@@ -157,19 +163,21 @@ class LMFineTuner(TextEstimator):
         texts = self._check_texts(X, reset=True)
         seed, runtime = self._draw_seed(), self._runtime()
         with runtime.seeded(seed):
-            data = self._starting_point(texts, seed)
-            self._architecture, self._tokenizer = data.architecture, data.tokenizer
+            data = self._starting_point(texts)
             network = data.build(LM_DROPOUTS * self.dropout_multiplier).to(runtime.device)
             corpus = data.tokenizer.encode(texts, n_threads=n_threads())
-            self._train(network, corpus, runtime, np.random.default_rng(seed))
-        self._network = network.cpu().eval()
-        self.vocab_size_ = len(data.tokenizer)
+            run = self._train(network, corpus, data.tokenizer.pad_id, runtime, np.random.default_rng(seed))
+        # Nothing of an earlier fit is touched before this one has come to its end.
+        self._architecture, self._tokenizer, self._network = data.architecture, data.tokenizer, network.cpu().eval()
+        self.stages_, self.history_, self._interrupted = run
+        self.n_iter_, self.vocab_size_ = len(self.history_), len(data.tokenizer)
         return self
 
     def _check_parameters(self) -> None:
         if self.epochs != 0 or isinstance(self.epochs, bool):
             check_epochs(self.epochs)
         check_number(self.learning_rate, "learning_rate", Real, low=0, bounds="neither")
+        check_number(self.lr_decay, "lr_decay", Real, low=1)
         check_number(self.batch_size, "batch_size", Integral, low=1)
         check_number(self.bptt, "bptt", Integral, low=5)
         check_number(self.dropout_multiplier, "dropout_multiplier", Real, low=0)
@@ -185,42 +193,48 @@ class LMFineTuner(TextEstimator):
         if not isinstance(self.pretrained, str | os.PathLike | None):
             raise TypeError(f"pretrained must be a name, a path or None, got {self.pretrained!r}.")
 
-    def _starting_point(self, texts: list[str], seed: int) -> LanguageModelData:
+    def _starting_point(self, texts: list[str]) -> LanguageModelData:
         """The pretrained language model, or a new one with a tokenizer learnt from the texts."""
         if self.pretrained is not None:
             return load_pretrained(self.pretrained)
-        tokenizer = Tokenizer.train(texts, vocab_size=self.vocab_size, random_state=seed, n_threads=n_threads())
+        tokenizer = Tokenizer.train(texts, vocab_size=self.vocab_size)
         architecture = Architecture(len(tokenizer), self.embedding_dim, self.hidden_dim, self.n_layers)
         return LanguageModelData.from_module(LanguageModel(AWDLSTM(architecture)), tokenizer, {})
 
-    def _train(self, network: LanguageModel, corpus: TokenCorpus, runtime, rng: np.random.Generator) -> None:
-        self.history_: list[dict] = []
-        self.stages_, self.n_iter_ = [], 0
-        if self.epochs == 0 or len(corpus.ids) < 2:
-            return
-        held_out = None
-        if self.early_stopping:
-            order = rng.permutation(len(corpus))
-            n_held_out = int(np.ceil(self.validation_fraction * len(corpus)))
-            if n_held_out == len(corpus):
-                raise ValueError(f"early_stopping=True leaves none of {len(corpus)} texts to train on.")
-            held_out, corpus = corpus.take(order[:n_held_out]), corpus.take(np.sort(order[n_held_out:]))
+    def _train(
+        self, network: LanguageModel, corpus: TokenCorpus, pad_id: int, runtime: Runtime, rng: np.random.Generator
+    ) -> tuple[list[Stage], list[dict], bool]:
+        """Fine-tune a network; its plan, its history, and whether the user interrupted."""
+        corpus, held_out = self._split(corpus, rng)
         task = LanguageModelTask(
             network, corpus, runtime, rng, batch_size=n_streams(len(corpus.ids), self.batch_size, self.bptt),
-            bptt=self.bptt, alpha=2.0, beta=1.0, held_out=held_out, pad_id=self._tokenizer.pad_id,
+            bptt=self.bptt, alpha=2.0, beta=1.0, held_out=held_out, pad_id=pad_id,
         )  # fmt: skip
-        self.stages_ = language_model_stages(
-            len(network.encoder.layers), task.n_batches(), epochs=self.epochs, learning_rate=self.learning_rate
-        )
+        if self.epochs == 0 or task.n_batches() == 0:
+            return [], [], False
+        stages = language_model_stages(
+            len(network.encoder.layers), task.n_batches(), epochs=self.epochs, learning_rate=self.learning_rate,
+            lr_decay=self.lr_decay,
+        )  # fmt: skip
         progress = Progress(self.verbose)
-        train(
-            network, language_model_groups(network), [(stage, task) for stage in self.stages_],
+        monitor = Monitor(patience=self.n_iter_no_change, on_step=progress.on_step)
+        finished = train(
+            network, language_model_groups(network), [(stage, task) for stage in stages],
             settings=OptimizerSettings(weight_decay=self.weight_decay, clip=1.0),
-            runtime=runtime, rng=rng,
-            monitor=Monitor(patience=self.n_iter_no_change, on_step=progress.on_step, history=self.history_),
+            runtime=runtime, rng=rng, monitor=monitor,
         )  # fmt: skip
         progress.close()
-        self.n_iter_ = len(self.history_)
+        return stages, monitor.history, not finished
+
+    def _split(self, corpus: TokenCorpus, rng: np.random.Generator) -> tuple[TokenCorpus, TokenCorpus | None]:
+        """Texts to train on, and texts set aside for early stopping."""
+        if not self.early_stopping:
+            return corpus, None
+        n_held_out = int(np.ceil(self.validation_fraction * len(corpus)))
+        if n_held_out == len(corpus):
+            raise ValueError(f"early_stopping=True leaves none of {len(corpus)} texts to train on.")
+        order = rng.permutation(len(corpus))
+        return corpus.take(np.sort(order[n_held_out:])), corpus.take(order[:n_held_out])
 
     def _build_network(self) -> LanguageModel:
         return LanguageModel(AWDLSTM(self._architecture))

@@ -71,8 +71,11 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
     y = column_or_1d(y, warn=True)
     check_consistent_length(texts, y)
     assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
-    classes, indices = np.unique(y, return_inverse=True)
+    try:
+        check_classification_targets(y)
+        classes, indices = np.unique(y, return_inverse=True)
+    except TypeError as error:
+        raise ValueError(f"y mixes labels that cannot be compared, or has missing ones: {error}.") from error
     if len(classes) < 2:
         raise ValueError(
             f"{name} needs samples of at least 2 classes in y, but it contains only one class: {classes.tolist()[0]!r}."
@@ -81,7 +84,7 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
 
 
 def check_weights(sample_weight: Any, class_weight: Any, classes: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Weight of every document: sample weight times class weight, float64 of shape (n_documents,).
+    """Weight of every document: sample weight times class weight, with mean 1 over the weights above 0.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def check_weights(sample_weight: Any, class_weight: Any, classes: np.ndarray, in
     """
     weights = np.ones(len(indices))
     if sample_weight is not None:
-        weights = np.asarray(sample_weight, dtype=np.float64)
+        weights = np.array(sample_weight, dtype=np.float64)
         weights = np.full(len(indices), weights) if weights.ndim == 0 else weights
         if weights.ndim != 1:
             raise ValueError(f"Sample weights must be 1D array or scalar, got an array of shape {weights.shape}.")
@@ -102,8 +105,13 @@ def check_weights(sample_weight: Any, class_weight: Any, classes: np.ndarray, in
         if not weights.any():
             raise ValueError("Sample weights must contain at least one non-zero number.")
     if class_weight is not None:
-        weights = weights * compute_class_weight(class_weight, classes=classes, y=classes[indices])[indices]
-    return weights
+        kept = weights > 0
+        present = np.unique(classes[indices[kept]])
+        class_weights = compute_class_weight(class_weight, classes=present, y=classes[indices[kept]])
+        if not np.isfinite(class_weights).all() or (class_weights < 0).any() or not class_weights.any():
+            raise ValueError(f"class_weight must be finite, >= 0 and not all 0, got {class_weight!r}.")
+        weights[kept] *= class_weights[np.searchsorted(present, classes[indices[kept]])]
+    return weights / weights[weights > 0].mean()
 
 
 def check_number(value: Any, name: str, kind: type, *, low: float, high: float | None = None, bounds: str = "both"):

@@ -41,4 +41,4 @@ def numeric_lm():
 
 
 def numeric_classifier():
-    return NumericULMFiTClassifier(LMFineTuner(**TINY), epochs=4, learning_rate=0.02)
+    return NumericULMFiTClassifier(LMFineTuner(**TINY), epochs=4, learning_rate=0.01)

@@ -73,10 +73,18 @@ def test_canonical_order_does_not_depend_on_the_order_given():
     assert [len(document) for document in ordered] == sorted(map(len, documents))
 
 
-def test_a_bucketed_order_is_a_permutation():
-    lengths = np.random.default_rng(0).integers(1, 50, 1000)
-    order = bucketed_order(lengths, 4, np.random.default_rng(1))
+def test_a_bucketed_order_is_a_permutation_of_neighbours_of_similar_length():
+    lengths = np.arange(200, 1200)
+    order = bucketed_order(lengths, np.random.default_rng(1))
     assert sorted(order) == list(range(1000))
+    ends = [lengths[order[start : start + 10]] for start in range(0, 1000, 10)]
+    assert all(batch.max() <= 1.8 * batch.min() for batch in ends)
+
+
+def test_batches_of_few_documents_differ_from_epoch_to_epoch():
+    lengths, rng = np.arange(10, 60), np.random.default_rng(0)
+    first, second = (set(bucketed_order(lengths, rng)[:10].tolist()) for _ in range(2))
+    assert first != second
 
 
 def test_padding_stands_on_the_right():

@@ -157,6 +157,51 @@ def test_ctrl_c_warns_and_leaves_a_usable_estimator(monkeypatch):
     assert classifier.predict(TEXTS).shape == (len(TEXTS),)
 
 
+def test_ctrl_c_in_the_language_model_stage_trains_the_head_only(monkeypatch):
+    steps, real = [], loop.slanted_triangular
+
+    def interrupt(step, n_steps, **options):
+        steps.append(step)
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+        return real(step, n_steps, **options)
+
+    monkeypatch.setattr(loop, "slanted_triangular", interrupt)
+    lm = LMFineTuner(**TINY, epochs=10)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        classifier = ULMFiTClassifier(lm, epochs=20, random_state=0).fit(TEXTS, LABELS)
+    assert [stage.name for stage in classifier.stages_] == ["head"]
+    assert classifier.predict(TEXTS).shape == (len(TEXTS),)
+
+
+def test_a_failed_refit_leaves_the_earlier_fit_whole(monkeypatch):
+    classifier = small().fit(TEXTS, LABELS)
+    before = classifier.predict_proba(TEXTS)
+    with monkeypatch.context() as patch:
+        patch.setattr("skulmfit.classifier.train", lambda *args, **options: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            classifier.fit(["other", "texts", "entirely"], [1, 2, 3])
+    np.testing.assert_array_equal(classifier.predict_proba(TEXTS), before)
+
+
+def test_copies_do_not_depend_on_parameters_set_after_fit(tiny_classifier):
+    changed = copy.deepcopy(tiny_classifier).set_params(hidden_dim=7, dropout_multiplier=3)
+    np.testing.assert_array_equal(copy.deepcopy(changed).predict_proba(TEXTS), tiny_classifier.predict_proba(TEXTS))
+
+
+def test_copying_leaves_the_random_state_alone(tiny_classifier):
+    state = torch.get_rng_state()
+    copy.deepcopy(tiny_classifier)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_threads_of_one_process_do_not_disturb_each_other():
+    here = small().fit(TEXTS, LABELS).predict_proba(TEXTS)
+    fitted = Parallel(n_jobs=3, backend="threading")(delayed(small().fit)(TEXTS, LABELS) for _ in range(3))
+    for classifier in fitted:
+        np.testing.assert_array_equal(classifier.predict_proba(TEXTS), here)
+
+
 def test_two_texts_are_enough():
     assert small(epochs=1).fit(["a", "b"], [0, 1]).predict(["a"]).shape == (1,)
 

@@ -53,6 +53,18 @@ def test_a_damaged_file_is_refused(saved):
         LanguageModelData.load(saved)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_flipped_byte_is_refused_or_harmless(saved, seed):
+    content = bytearray(saved.read_bytes())
+    position = int(np.random.default_rng(seed).integers(len(content)))
+    content[position] ^= 0xFF
+    saved.write_bytes(content)
+    try:
+        LanguageModelData.load(saved)
+    except ValueError as error:
+        assert "lm.npz" in str(error)
+
+
 def test_pickled_objects_are_refused(saved):
     rewrite(saved, meta=np.array([{"kind": "skulmfit language model"}], dtype=object))
     with pytest.raises(ValueError, match="is not a skulmfit language model"):

@@ -82,3 +82,11 @@ def test_a_long_text_of_one_repeated_unit_is_read_to_its_end(unit):
     n = 100_000
     normalised = apply_rules(unit * n + " end")
     assert normalised.endswith("end")
+
+
+@pytest.mark.parametrize("text", ["&#" + "1" * 5000 + ";", "a" + "\u0301\u0316" * 30_000, "&" * 10 + "amp;" * 10])
+def test_absurd_texts_are_read(text):
+    normalised, spans = apply_rules_with_offsets(text[:5000])
+    assert normalised == apply_rules(text[:5000])
+    assert len(spans) == len(normalised)
+    assert apply_rules(text)

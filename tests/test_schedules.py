@@ -37,7 +37,7 @@ def test_every_layer_learns_slower_than_the_one_above():
 
 def plan(**changes):
     options = {"epochs": 3, "learning_rate": 0.01, "lr_decay": 2.6, "gradual_unfreezing": True} | changes
-    return classifier_stages(3, 10, **options)
+    return classifier_stages(3, 10, 10, **options)
 
 
 def test_layers_join_from_the_top_one_by_one():
@@ -60,14 +60,14 @@ def test_epochs_are_those_of_the_last_stage():
 
 def test_automatic_epochs_fall_as_the_data_grows_and_never_to_zero():
     epochs = [
-        classifier_stages(3, n, epochs="auto", learning_rate=0.01, lr_decay=2.6, gradual_unfreezing=True)[-1].epochs
+        classifier_stages(3, n, n, epochs="auto", learning_rate=0.01, lr_decay=2.6, gradual_unfreezing=True)[-1].epochs
         for n in (2, 20, 200, 2000)
     ]
     assert epochs == sorted(epochs, reverse=True)
     assert epochs[0] > epochs[-1] >= 1
 
 
-def test_the_language_model_trains_whole():
-    (stage,) = language_model_stages(3, 10, epochs=2, learning_rate=0.004)
-    assert stage.learning_rates == dict.fromkeys(["lstm0", "lstm1", "lstm2", "embedding"], 0.004)
+def test_the_language_model_trains_whole_with_discriminative_rates():
+    (stage,) = language_model_stages(3, 10, epochs=2, learning_rate=0.004, lr_decay=2)
+    assert stage.learning_rates == {"lstm0": 0.0005, "lstm1": 0.001, "lstm2": 0.002, "embedding": 0.004}
     assert stage.epochs == 2

@@ -90,3 +90,14 @@ def test_a_pickled_tokenizer_is_its_model_bytes(tokenizer):
     copied = pickle.loads(pickle.dumps(tokenizer))
     assert copied.model == tokenizer.model
     assert copied.encode(TEXTS).ids.tolist() == tokenizer.encode(TEXTS).ids.tolist()
+
+
+def test_the_same_texts_give_the_same_bytes_without_a_path_of_the_machine():
+    first, second = (Tokenizer.train(TEXTS, vocab_size=320).model for _ in range(2))
+    assert first == second
+    assert b"seeds.tsv" not in first
+
+
+def test_a_vocabulary_too_small_is_named():
+    with pytest.raises(ValueError, match="vocab_size=100 is too small"):
+        Tokenizer.train(TEXTS, vocab_size=100)

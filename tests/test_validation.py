@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skulmfit import ULMFiTClassifier
+from skulmfit import LMFineTuner, ULMFiTClassifier
 from skulmfit.validation import check_labels, check_texts, check_weights
 
 
@@ -58,6 +58,7 @@ def test_what_is_not_texts_gets_one_clear_error(X, message):
         (["a", "a"], "only one class: 'a'"),
         ([0.5, 1.5], "Unknown label type"),
         ([0.0, np.nan], "contains NaN"),
+        (np.array(["a", None], dtype=object), "missing"),
     ],
 )
 def test_what_is_not_labels_gets_one_clear_error(y, message):
@@ -88,8 +89,23 @@ def test_balanced_class_weights_give_every_class_the_same_sum():
     np.testing.assert_allclose(weights, [1.5, 0.75, 0.75])
 
 
+def test_balance_is_counted_without_texts_of_weight_zero():
+    weights = check_weights([1, 1, 0], "balanced", CLASSES, INDICES)
+    np.testing.assert_allclose(weights, [1, 1, 0])
+
+
+@pytest.mark.parametrize("class_weight", [{0: -1, 1: 1}, {0: np.nan, 1: 1}, {0: 0, 1: 0}])
+def test_what_is_not_class_weights_gets_one_clear_error(class_weight):
+    with pytest.raises(ValueError, match="class_weight must be finite"):
+        check_weights(None, class_weight, CLASSES, INDICES)
+
+
+def test_huge_and_tiny_weights_are_brought_to_mean_one():
+    np.testing.assert_allclose(check_weights([1e300, 1e300, 2e300], None, CLASSES, INDICES), [0.75, 0.75, 1.5])
+
+
 def test_class_weights_multiply_sample_weights():
-    np.testing.assert_allclose(check_weights([1, 2, 3], {0: 10, 1: 1}, CLASSES, INDICES), [10, 2, 3])
+    np.testing.assert_allclose(check_weights([1, 2, 3], {0: 10, 1: 1}, CLASSES, INDICES), [2, 0.4, 0.6])
 
 
 @pytest.mark.parametrize(
@@ -105,6 +121,7 @@ def test_class_weights_multiply_sample_weights():
         ({"validation_fraction": 1.0}, "validation_fraction"),
         ({"gradual_unfreezing": "yes"}, "gradual_unfreezing"),
         ({"device": "toaster"}, "device='toaster'"),
+        ({"device": "meta"}, "device='meta'"),
         ({"lm": "en"}, "lm must be"),
         ({"lm__pretrained": "klingon"}, "klingon"),
         ({"lm__pooling": "median"}, "pooling='median' is not one of 'concat'"),
@@ -114,9 +131,11 @@ def test_class_weights_multiply_sample_weights():
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_a_bad_parameter_is_named_before_any_training(parameters, error):
-    from skulmfit import LMFineTuner
+def test_a_bad_parameter_is_named_before_any_training(parameters, error, monkeypatch):
+    def train(*args, **options):
+        raise AssertionError("training began")
 
+    monkeypatch.setattr("skulmfit.finetuner.train", train)
     classifier = ULMFiTClassifier(LMFineTuner()).set_params(**parameters)
     with pytest.raises((ValueError, TypeError), match=error):
         classifier.fit(["a", "b"], [0, 1])

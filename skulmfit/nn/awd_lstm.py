@@ -67,8 +67,13 @@ class LSTMLayer(nn.Module):
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor], weight_p: float) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Map x (B, T, input) and state to outputs (B, T, H) and the next state."""
         weight_hh = weight_drop(self.weight_hh, weight_p, self.training)
-        weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
-        output, hidden, cell = torch.lstm(x, state, weights, True, 1, 0.0, self.training, False, True)
+        device = x.device.type
+        # Cast here: autocast would take float16 for every cuDNN kernel, whatever precision was asked for.
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        weights = [weight.to(dtype) for weight in (self.weight_ih, weight_hh, self.bias_ih, self.bias_hh)]
+        state = [part.to(dtype) for part in state]
+        with torch.autocast(device, enabled=False):
+            output, hidden, cell = torch.lstm(x.to(dtype), state, weights, True, 1, 0.0, self.training, False, True)
         return output, (hidden, cell)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 import torch.nn.functional as F
 from torch import Tensor
 
+MAX_DROPOUT = 0.95  # what a multiplier can reach
+
 
 @dataclass(frozen=True)
 class Dropouts:
@@ -17,7 +19,9 @@ class Dropouts:
     weight: float = 0.0  # hidden-to-hidden matrices (DropConnect)
 
     def __mul__(self, multiplier: float) -> "Dropouts":
-        return Dropouts(**{field.name: min(getattr(self, field.name) * multiplier, 0.95) for field in fields(self)})
+        return Dropouts(
+            **{field.name: min(getattr(self, field.name) * multiplier, MAX_DROPOUT) for field in fields(self)}
+        )
 
 
 def variational_dropout(x: Tensor, p: float, training: bool) -> Tensor:

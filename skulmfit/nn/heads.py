@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from skulmfit.nn.awd_lstm import AWDLSTM, Encoded, State
 from skulmfit.nn.losses import linear_cross_entropy
 
+_ROWS_PER_LOGITS = 1 << 10  # positions whose logits over the vocabulary exist at one time
+
 
 class LanguageModel(nn.Module):
     """Encoder and a decoder that shares the embedding matrix: hidden states to a distribution over the vocabulary."""
@@ -29,9 +31,13 @@ class LanguageModel(nn.Module):
 
     def log_likelihoods(self, output: Tensor, targets: Tensor) -> Tensor:
         """Log-likelihood of every target, (B, T), given outputs (B, T, E)."""
-        hidden = output.float() * self.encoder.architecture.output_scale
-        logits = F.linear(hidden, self.encoder.embedding, self.decoder_bias)  # (B, T, V)
-        return torch.log_softmax(logits, dim=-1).gather(-1, targets[..., None])[..., 0]
+        hidden = output.flatten(0, 1).float() * self.encoder.architecture.output_scale  # (B*T, E)
+        parts = zip(hidden.split(_ROWS_PER_LOGITS), targets.flatten().split(_ROWS_PER_LOGITS))
+        scores = [
+            -F.cross_entropy(F.linear(part, self.encoder.embedding, self.decoder_bias), target, reduction="none")
+            for part, target in parts
+        ]
+        return torch.cat(scores).view(targets.shape)
 
 
 class PoolingHead(nn.Module):

@@ -10,14 +10,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """Cross-entropy of `hidden @ weight.T + bias`, computed in chunks of rows together with its gradients."""
 
     @staticmethod
-    def forward(ctx, hidden, weight, bias, targets, row_weights, label_smoothing, dtype):
+    def forward(ctx, hidden, weight, bias, targets, row_weights, label_smoothing, dtype, needs_grad):
         """Hidden (N, E), weight (V, E), bias (V,), targets (N,), row_weights (N,) summing to 1."""
         low_weight, low_bias = weight.to(dtype), bias.to(dtype)
         n_rows = min(len(hidden), max(1, _LOGITS_PER_CHUNK // len(weight)))
         # One set of buffers for all chunks: fresh ones would cost as much in page faults as the softmax itself.
         low_buffer = low_weight.new_empty(n_rows, len(weight))
         logit_buffer, log_prob_buffer = (torch.empty_like(low_buffer, dtype=torch.float32) for _ in range(2))
-        needs_grad = any(ctx.needs_input_grad)
         loss = hidden.new_zeros((), dtype=torch.float32)
         grads = (
             [torch.zeros_like(tensor, dtype=torch.float32) for tensor in (hidden, weight, bias)] if needs_grad else []
@@ -46,7 +45,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx, grad_loss):
         """Scale the gradients that `forward` has computed."""
         grad_hidden, grad_weight, grad_bias = (grad * grad_loss for grad in ctx.saved_tensors)
-        return grad_hidden, grad_weight, grad_bias, None, None, None, None
+        return grad_hidden, grad_weight, grad_bias, None, None, None, None, None
 
 
 def _logit_gradient(log_probs: Tensor, targets: Tensor, row_weights: Tensor, label_smoothing: float) -> Tensor:
@@ -87,8 +86,9 @@ def linear_cross_entropy(
     if row_weights is None:
         row_weights = hidden.new_ones(len(hidden), dtype=torch.float32)
     row_weights = row_weights / row_weights.sum()
+    needs_grad = torch.is_grad_enabled()  # inside the function it never is
     with torch.autocast(hidden.device.type, enabled=False):
-        return _LinearCrossEntropy.apply(hidden, weight, bias, targets, row_weights, label_smoothing, dtype)
+        return _LinearCrossEntropy.apply(hidden, weight, bias, targets, row_weights, label_smoothing, dtype, needs_grad)
 
 
 def activation_regularisation(output: Tensor, raw_output: Tensor, alpha: float, beta: float) -> Tensor:

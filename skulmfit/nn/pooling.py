@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from skulmfit.nn.awd_lstm import AWDLSTM
+from skulmfit.nn.awd_lstm import AWDLSTM, State
 
 
 @dataclass
@@ -44,22 +44,45 @@ def pool_documents(
     """Pool right-padded documents, ids (B, T) with lengths (B,), to (B, 3*E).
 
     Documents run in chunks of `chunk_size` tokens; state and gradients pass from chunk to chunk. Every position is
-    pooled, but only the last `max_backprop` positions of the batch keep their graph, so memory is bounded however
+    pooled, but gradients reach only the last `max_backprop` positions of each document, so memory is bounded however
     long a document is.
     """
-    n_tokens = ids.shape[1]
-    graph_start = 0 if max_backprop is None else max(0, n_tokens - max_backprop)
     state = encoder.initial_state(len(ids))
     pool = Pool.empty(len(ids), encoder.embedding, encoder.architecture.embedding_dim)
-    for start, end in _chunks(n_tokens, chunk_size, graph_start):
-        with torch.set_grad_enabled(torch.is_grad_enabled() and start >= graph_start):
-            encoded = encoder(ids[:, start:end], state)
-            state = encoded.state
-            pool = pool.add(encoded.output, (lengths - start).clamp(0, end - start))
+    done = torch.zeros_like(lengths)
+    if max_backprop is not None and ids.shape[1] > max_backprop:
+        done = ((lengths - max_backprop).clamp(min=0) + chunk_size - 1) // chunk_size * chunk_size  # (B,)
+        with torch.no_grad():
+            state, pool = _run_prefixes(encoder, ids, done, state, pool, chunk_size)
+        ids = _without_prefixes(ids, done, int((lengths - done).max()))
+    for start in range(0, ids.shape[1], chunk_size):
+        encoded = encoder(ids[:, start : start + chunk_size], state)
+        state = encoded.state
+        pool = pool.add(encoded.output, (lengths - done - start).clamp(0, encoded.output.shape[1]))
     return pool.concat(lengths)
 
 
-def _chunks(n_tokens: int, chunk_size: int, graph_start: int) -> list[tuple[int, int]]:
-    """Chunk boundaries, with one at the position where the graph starts."""
-    edges = sorted({*range(0, graph_start, chunk_size), *range(graph_start, n_tokens, chunk_size), n_tokens})
-    return list(zip(edges, edges[1:]))
+def _run_prefixes(
+    encoder: AWDLSTM, ids: Tensor, prefixes: Tensor, state: State, pool: Pool, chunk_size: int
+) -> tuple[State, Pool]:
+    """State and pool of each document after its prefix (B,), a multiple of the chunk size."""
+    state = [(hidden.clone(), cell.clone()) for hidden, cell in state]
+    pool = Pool(pool.last.clone(), pool.max.clone(), pool.sum.clone())
+    for start in range(0, int(prefixes.max()), chunk_size):
+        rows = (prefixes > start).nonzero()[:, 0]
+        encoded = encoder(
+            ids[rows, start : start + chunk_size], [(hidden[:, rows], cell[:, rows]) for hidden, cell in state]
+        )
+        for (hidden, cell), (next_hidden, next_cell) in zip(state, encoded.state):
+            hidden[:, rows], cell[:, rows] = next_hidden.to(hidden.dtype), next_cell.to(cell.dtype)
+        part = Pool(pool.last[rows], pool.max[rows], pool.sum[rows]).add(
+            encoded.output, torch.full_like(rows, encoded.output.shape[1])
+        )
+        pool.last[rows], pool.max[rows], pool.sum[rows] = part.last, part.max, part.sum
+    return state, pool
+
+
+def _without_prefixes(ids: Tensor, prefixes: Tensor, n_columns: int) -> Tensor:
+    """Documents moved left by their prefixes (B,), the first `n_columns` positions."""
+    columns = prefixes[:, None] + torch.arange(n_columns, device=ids.device)  # (B, T)
+    return ids.gather(1, columns.clamp(max=ids.shape[1] - 1))

@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from skulmfit.text.tokenizer import Tokenizer
 
 FORMAT = 1
 _KIND = "skulmfit language model"
+_DAMAGE = (ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class LanguageModelData:
 
     def build(self, dropouts: Dropouts = Dropouts()) -> LanguageModel:
         """A network with these weights, in float32."""
-        model = LanguageModel(AWDLSTM(self.architecture, dropouts))
+        with torch.device("meta"):
+            model = LanguageModel(AWDLSTM(self.architecture, dropouts))
         load_numpy(model, self.weights)
         return model
 
@@ -74,17 +77,19 @@ class LanguageModelData:
                 arrays = {name: file[name] for name in file.files}
             meta = json.loads(arrays.pop("meta").tobytes())
             kind, version = meta["kind"], meta["format"]
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            data = None
+            if kind == _KIND and version <= FORMAT:
+                tokenizer = Tokenizer(arrays.pop("tokenizer").tobytes())
+                weights = {name.removeprefix("weight/"): array.astype(np.float32) for name, array in arrays.items()}
+                data = cls(Architecture(**meta["architecture"]), tokenizer, weights, meta["card"])
+        except _DAMAGE as error:
             raise ValueError(f"{os.fspath(path)!r} is not a skulmfit language model, or is damaged: {error}") from error
         if kind != _KIND:
             raise ValueError(f"{os.fspath(path)!r} holds a {kind!r}, not a {_KIND!r}.")
-        if version > FORMAT:
+        if data is None:
             raise ValueError(
                 f"{os.fspath(path)!r} has format {version}; this version of skulmfit reads up to {FORMAT}. Upgrade it."
             )
-        tokenizer = Tokenizer(arrays.pop("tokenizer").tobytes())
-        weights = {name.removeprefix("weight/"): array.astype(np.float32) for name, array in arrays.items()}
-        data = cls(Architecture(**meta["architecture"]), tokenizer, weights, meta["card"])
         data._check_weights(path)
         return data
 
@@ -106,5 +111,6 @@ def to_numpy(module: torch.nn.Module) -> dict[str, np.ndarray]:
 
 
 def load_numpy(module: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
-    """Copy arrays, which may be read-only, into a network."""
-    module.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
+    """Give a network, which may be an empty one on the meta device, copies of arrays, which may be read-only."""
+    state = {name: torch.from_numpy(np.array(array)) for name, array in weights.items()}
+    module.load_state_dict(state, assign=True)

@@ -22,17 +22,23 @@ def load_pretrained(pretrained: str | os.PathLike) -> LanguageModelData:
     ValueError
         If the name is unknown, or the file is missing or not a language model.
     """
+    path = locate(pretrained)
+    return _load_shipped(path) if path.parent == _FOLDER else LanguageModelData.load(path)
+
+
+def locate(pretrained: str | os.PathLike) -> Path:
+    """File of a language model given by name or path."""
     if pretrained in available():
-        return _load_shipped(str(pretrained))
+        return _FOLDER / f"{pretrained}.npz"
     if not Path(pretrained).is_file():
         raise ValueError(
             f"pretrained={os.fspath(pretrained)!r} is neither a shipped language model ({', '.join(available())}) nor "
             "a file. Give one of these names, the path of a file made by `python -m skulmfit.pretraining`, or None to "
             "train from scratch."
         )
-    return LanguageModelData.load(pretrained)
+    return Path(pretrained)
 
 
 @lru_cache(maxsize=1)
-def _load_shipped(name: str) -> LanguageModelData:
-    return LanguageModelData.load(_FOLDER / f"{name}.npz")
+def _load_shipped(path: Path) -> LanguageModelData:
+    return LanguageModelData.load(path)

@@ -5,12 +5,11 @@ import json
 from dataclasses import fields, replace
 from pathlib import Path
 
-from skulmfit.pretrained.registry import load_pretrained
+from skulmfit.pretrained.registry import load_pretrained, locate
 from skulmfit.pretraining.corpus import read_documents
 from skulmfit.pretraining.encoding import encode_corpus, train_tokenizer
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
 from skulmfit.pretraining.training import PretrainingSettings, pretrain
-from skulmfit.training.checkpoint import Checkpoint
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -60,7 +59,8 @@ def _train(options: argparse.Namespace) -> None:
         **{field.name: getattr(options, field.name) for field in fields(PretrainingSettings)}
     )
     path = options.output.with_suffix(".checkpoint")
-    pretrain(options.folder, settings, checkpoint=Checkpoint(path, options.checkpoint_seconds)).save(options.output)
+    data = pretrain(options.folder, settings, checkpoint_path=path, checkpoint_seconds=options.checkpoint_seconds)
+    data.save(options.output)
     path.unlink(missing_ok=True)
     print(f"{options.output}: {options.output.stat().st_size / 2**20:.1f} MiB")
 
@@ -70,4 +70,4 @@ def _evaluate(options: argparse.Namespace) -> None:
     figures = {path.name: evaluate(data, read_held_out(path)) for path in options.texts}
     print(json.dumps(figures, indent=2))
     if options.update_card:
-        replace(data, card=data.card | {"held_out": figures}).save(options.model)
+        replace(data, card=data.card | {"held_out": figures}).save(locate(options.model))

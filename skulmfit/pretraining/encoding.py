@@ -12,9 +12,9 @@ from skulmfit.text.tokenizer import Tokenizer
 _DOCUMENTS_PER_BATCH = 20_000
 
 
-def train_tokenizer(documents: Iterable[str], *, vocab_size: int, max_words: int, n_threads: int = 2) -> Tokenizer:
+def train_tokenizer(documents: Iterable[str], *, vocab_size: int, max_words: int) -> Tokenizer:
     """Train a tokenizer on the first `max_words` words of a stream of documents."""
-    return Tokenizer.train(_first_words(documents, max_words), vocab_size=vocab_size, n_threads=n_threads)
+    return Tokenizer.train(_first_words(documents, max_words), vocab_size=vocab_size)
 
 
 def encode_corpus(documents: Iterable[str], tokenizer: Tokenizer, folder: Path, *, n_threads: int = 2) -> TokenCorpus:

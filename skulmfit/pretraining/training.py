@@ -1,6 +1,5 @@
 """Pretraining: a new language model on an encoded corpus, in one pass, from which a kill takes minutes at most."""
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,7 +33,9 @@ class PretrainingSettings:
     device: str = "auto"
 
 
-def pretrain(folder: Path, settings: PretrainingSettings, *, checkpoint: Checkpoint) -> LanguageModelData:
+def pretrain(
+    folder: Path, settings: PretrainingSettings, *, checkpoint_path: Path, checkpoint_seconds: float
+) -> LanguageModelData:
     """Train on the encoded corpus of a folder, continuing from the checkpoint if there is one.
 
     No dropout: a compact network that sees every token once has nothing to over-fit.
@@ -43,7 +44,9 @@ def pretrain(folder: Path, settings: PretrainingSettings, *, checkpoint: Checkpo
     corpus = first_documents(corpus, settings.tokens)
     runtime, rng = Runtime.resolve(settings.device), np.random.default_rng(settings.seed)
     architecture = Architecture(len(tokenizer), settings.embedding_dim, settings.hidden_dim, settings.n_layers)
-    monitor, started = Monitor(on_step=Progress(verbose=1).on_step), time.time()
+    identity = asdict(settings) | {"corpus_tokens": len(corpus.ids), "vocab_size": len(tokenizer)}
+    checkpoint = Checkpoint(checkpoint_path, checkpoint_seconds, identity)
+    monitor = Monitor(on_step=Progress(verbose=1).on_step)
     with runtime.seeded(settings.seed):
         model = LanguageModel(AWDLSTM(architecture)).to(runtime.device)
         task = LanguageModelTask(
@@ -57,8 +60,8 @@ def pretrain(folder: Path, settings: PretrainingSettings, *, checkpoint: Checkpo
             runtime=runtime, rng=rng, monitor=monitor, checkpoint=checkpoint,
         )  # fmt: skip
     if not finished:
-        raise SystemExit(f"Interrupted. The same command continues from {checkpoint.path}.")
-    card = {"settings": asdict(settings), "tokens_seen": len(corpus.ids), "seconds": round(time.time() - started)}
+        raise SystemExit(f"Interrupted. The same command continues from {checkpoint_path}.")
+    card = {"settings": asdict(settings), "tokens_seen": len(corpus.ids)}
     return LanguageModelData.from_module(model, tokenizer, card)
 
 

@@ -11,7 +11,7 @@ _BPTT_DEVIATION = 5  # Merity et al. 2018, section 5: lengths from N(bptt, 5), n
 _HALF_BPTT_PROBABILITY = 0.05
 _MIN_BPTT = 5
 _MIN_BATCHES = 4  # per epoch, before a text is cut into more streams
-_BATCHES_PER_BUCKET = 50  # fastai's SortedDL: documents of similar length, but not the same ones every epoch
+_LENGTH_JITTER = 0.25  # little padding, and batches that differ from epoch to epoch
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,9 @@ def canonical_order(corpus: TokenCorpus) -> np.ndarray:
     return np.array(sorted(range(len(corpus)), key=lambda index: (len(corpus[index]), corpus[index].tobytes())), int)
 
 
-def bucketed_order(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> np.ndarray:
-    """Random order in which neighbours are of similar length: long runs of a shuffle, each sorted."""
-    shuffled = rng.permutation(len(lengths))
-    size = batch_size * _BATCHES_PER_BUCKET
-    buckets = [shuffled[start : start + size] for start in range(0, len(shuffled), size)]
-    return np.concatenate([bucket[np.argsort(-lengths[bucket], kind="stable")] for bucket in buckets])
+def bucketed_order(lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Indices by roughly falling length: neighbours are of similar length, and others in every epoch."""
+    return np.argsort(-lengths * rng.uniform(1 - _LENGTH_JITTER, 1 + _LENGTH_JITTER, len(lengths)))
 
 
 def pad(corpus: TokenCorpus, indices: np.ndarray, pad_id: int) -> tuple[np.ndarray, np.ndarray]:

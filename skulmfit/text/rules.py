@@ -18,6 +18,7 @@ CAPITALISED, UPPER_CASE, REPEATED_CHAR, REPEATED_WORD = "xxmaj", "xxup", "xxrep"
 MARKERS = (CAPITALISED, UPPER_CASE, REPEATED_CHAR, REPEATED_WORD)
 
 _LETTER = r"[^\W\d_]"
+_LONG_RUN = re.compile(r"\S{2048}(?=\S)")
 _MIN_RUN = 3  # three in a row is emphasis, two is spelling (fastai's threshold)
 
 _TYPOGRAPHY = str.maketrans({"‘": "'", "’": "'", "‛": "'", "“": '"', "”": '"', "„": '"', "‟": '"', "`": "'"})
@@ -64,7 +65,7 @@ def _separate(match: re.Match[str]) -> str:
 
 RULES: tuple[Rule, ...] = (
     Rule(re.compile("[\ud800-\udfff]"), _constant("\ufffd")),  # lone surrogates have no UTF-8
-    Rule(re.compile(r"&#?\w+;|<br\s*/?>", re.I), _markup),
+    Rule(re.compile(r"&#?\w{1,32};|<br\s*/?>", re.I), _markup),
     Rule(re.compile(r"(?<= )@([-,.])@(?= )"), lambda match: match[1]),  # WikiText's escaped joints
     Rule(re.compile(r"[‘’‛“”„‟`‐‑‒–—―−▁]"), lambda match: match[0].translate(_TYPOGRAPHY)),
     Rule(re.compile(r"\.{3,}|\.(?: \.){2,}"), _constant("…")),
@@ -94,7 +95,7 @@ def apply_rules(text: str) -> str:
     >>> apply_rules("I LOVED it!!!!! Good good good, <br />really")
     'i xxup loved it xxrep 5 ! xxmaj good good good , really'
     """
-    text = unicodedata.normalize("NFC", text)
+    text = "".join(unicodedata.normalize("NFC", part) for part in _parts(text))
     for pattern, replacement in RULES:
         text = pattern.sub(replacement, text)
     return _lower(text).strip(" ")
@@ -120,18 +121,22 @@ def apply_rules_with_offsets(text: str) -> tuple[str, np.ndarray]:
     return lowered[start:stop], spans[start:stop]
 
 
+def _parts(text: str) -> list[str]:
+    """The text, cut within words of absurd length: composing takes time quadratic in a run of combining marks."""
+    edges = [0, *(match.end() for match in _LONG_RUN.finditer(text)), len(text)]
+    return [text[start:end] for start, end in zip(edges, edges[1:])]
+
+
 def _compose(text: str) -> tuple[str, np.ndarray]:
     """NFC, one cluster of a base and its combining marks at a time."""
-    positions = np.arange(len(text))
-    if unicodedata.is_normalized("NFC", text):
-        return text, np.stack([positions, positions + 1], axis=1)
-    composed = unicodedata.normalize("NFC", text)
-    # Text between two boundaries composes on its own; prefixes of NFC at a boundary tell how far it reaches.
-    boundaries = [i for i in range(len(text)) if i == 0 or _starts_cluster(text[i])] + [len(text)]
-    spans = []
-    for start, end in zip(boundaries, boundaries[1:]):
-        spans += [(start, end)] * len(unicodedata.normalize("NFC", text[start:end]))
-    return composed, np.array(spans).reshape(-1, 2)
+    composed, spans, offset = [], [], 0
+    for part in _parts(text):
+        starts = [i for i, char in enumerate(part) if i == 0 or _starts_cluster(char)]
+        for start, end in zip(starts, [*starts[1:], len(part)]):
+            composed.append(unicodedata.normalize("NFC", part[start:end]))
+            spans += [(offset + start, offset + end)] * len(composed[-1])
+        offset += len(part)
+    return "".join(composed), np.array(spans, dtype=np.int64).reshape(-1, 2)
 
 
 def _starts_cluster(char: str) -> bool:

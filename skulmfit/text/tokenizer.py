@@ -17,8 +17,23 @@ from skulmfit.text.rules import BOS, MARKERS, PAD, UNK, apply_rules, apply_rules
 
 _BOUNDARY = "▁"
 _TEXTS_PER_BATCH = 4096  # bounds the Python lists that SentencePiece returns
+_TRAINER_OPTIONS = {
+    "input_format": "tsv",
+    "model_type": "unigram",
+    "hard_vocab_limit": False,
+    "byte_fallback": True,
+    "character_coverage": 0.9995,
+    "normalization_rule_name": "identity",  # the rules have normalised already, and know the offsets
+    # A marker with its word boundary is one piece; `xxmaj` alone would cost a lone boundary piece more.
+    "user_defined_symbols": [_BOUNDARY + marker for marker in MARKERS],
+    "split_by_unicode_script": False,  # the rules separate punctuation; don't and 's may be pieces
+    **{"unk_id": 0, "unk_piece": UNK, "pad_id": 1, "pad_piece": PAD, "bos_id": 2, "bos_piece": BOS, "eos_id": -1},
+    "num_threads": 2,  # of any number the same: sums are split among threads, and so are their roundings
+    "minloglevel": 2,
+}
 _BYTE_PIECE = re.compile(r"<0x[0-9A-F]{2}>")
 _MAX_PIECE_CHARS = 16  # SentencePiece's default limit
+_MAX_SEED_WORD_CHARS = 64  # the rest of a longer word is no source of pieces
 _N_SEED_WORDS = 200_000
 _N_SEED_PIECES = 300_000
 
@@ -40,40 +55,38 @@ class Tokenizer:
         self.unk_id = self._processor.piece_to_id(UNK)
 
     @classmethod
-    def train(
-        cls, texts: Iterable[str], *, vocab_size: int = 12_000, random_state: int = 0, n_threads: int = 2
-    ) -> "Tokenizer":
-        """Learn a vocabulary of at most `vocab_size` pieces from texts.
+    def train(cls, texts: Iterable[str], *, vocab_size: int = 12_000) -> "Tokenizer":
+        """Learn a vocabulary of at most `vocab_size` pieces from texts; the same texts give the same bytes.
 
         Byte fallback takes 256 pieces and the markers a handful; a small corpus yields fewer pieces than asked for.
+
+        Raises
+        ------
+        ValueError
+            If `vocab_size` leaves no room for the characters of the texts.
         """
-        model = io.BytesIO()
         words = collections.Counter(itertools.chain.from_iterable(apply_rules(text).split() for text in texts))
         for marker in MARKERS:
             del words[marker]
-        sentencepiece.set_random_generator_seed(random_state)
+        model = io.BytesIO()
         with tempfile.TemporaryDirectory() as folder:
             seeds = Path(folder) / "seeds.tsv"
             seeds.write_text(_seed_pieces(words), encoding="utf-8")
-            sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter([f"{word}\t{count}" for word, count in sorted(words.items())] or [".\t1"]),
-                input_format="tsv",
-                seed_sentencepieces_file=str(seeds),
-                model_writer=model,
-                model_type="unigram",
-                vocab_size=vocab_size,
-                hard_vocab_limit=False,
-                byte_fallback=True,
-                character_coverage=0.9995,
-                normalization_rule_name="identity",  # the rules have normalised already, and know the offsets
-                # A marker with its word boundary is one piece; `xxmaj` alone would cost a lone boundary piece more.
-                user_defined_symbols=[_BOUNDARY + marker for marker in MARKERS],
-                split_by_unicode_script=False,  # the rules separate punctuation; don't and 's may be pieces
-                unk_id=0, unk_piece=UNK, pad_id=1, pad_piece=PAD, bos_id=2, bos_piece=BOS, eos_id=-1,
-                num_threads=n_threads,
-                minloglevel=2,
-            )  # fmt: skip
-        return cls(model.getvalue())
+            try:
+                sentencepiece.SentencePieceTrainer.train(
+                    sentence_iterator=iter([f"{word}\t{count}" for word, count in sorted(words.items())] or [".\t1"]),
+                    seed_sentencepieces_file=str(seeds),
+                    model_writer=model,
+                    vocab_size=vocab_size,
+                    **_TRAINER_OPTIONS,
+                )
+            except RuntimeError as error:
+                raise ValueError(
+                    f"vocab_size={vocab_size} is too small for the characters of the texts: {error}"
+                ) from error
+            # The trainer writes the path down in the model; where a temporary folder lay is nobody's business.
+            path = str(seeds).encode()
+            return cls(model.getvalue().replace(path, b"-" * len(path)))
 
     def __len__(self) -> int:
         return self._processor.get_piece_size()
@@ -151,7 +164,7 @@ def _seed_pieces(words: collections.Counter[str]) -> str:
     """
     substrings: collections.Counter[str] = collections.Counter()
     for word, count in words.most_common(_N_SEED_WORDS):
-        marked = _BOUNDARY + word
+        marked = _BOUNDARY + word[:_MAX_SEED_WORD_CHARS]
         for start in range(len(marked)):
             for end in range(start + 1, min(start + _MAX_PIECE_CHARS, len(marked)) + 1):
                 substrings[marked[start:end]] += count

@@ -17,6 +17,7 @@ class Checkpoint:
 
     path: Path
     interval_seconds: float = 120.0
+    identity: dict = field(default_factory=dict)  # what the training depends on: a checkpoint of another is refused
     _last_saved: float = field(default_factory=time.monotonic)
 
     def is_due(self) -> bool:
@@ -27,12 +28,26 @@ class Checkpoint:
         """Write a state atomically."""
         temporary = self.path.with_name(self.path.name + ".part")
         with open(temporary, "wb") as file:
-            torch.save(state, file)
+            torch.save({"identity": self.identity, "state": state}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self.path)
         self._last_saved = time.monotonic()
 
     def load(self) -> dict | None:
-        """The state last saved, if there is one."""
-        return torch.load(self.path, map_location="cpu", weights_only=True) if self.path.exists() else None
+        """The state last saved, if there is one.
+
+        Raises
+        ------
+        ValueError
+            If the file is of a training with other settings or data.
+        """
+        if not self.path.exists():
+            return None
+        saved = torch.load(self.path, map_location="cpu", weights_only=True)
+        if saved["identity"] != self.identity:
+            raise ValueError(
+                f"{self.path} is the checkpoint of another training, of {saved['identity']}, not of {self.identity}. "
+                "Give its settings to continue it, or remove it to start anew."
+            )
+        return saved["state"]

@@ -54,7 +54,7 @@ class ClassificationTask:
 
     def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Indices of the documents of each batch, in random order."""
-        order = bucketed_order(self._capped_lengths, self.batch_size, rng)
+        order = bucketed_order(self._capped_lengths, rng)
         batches = document_batches(self._capped_lengths, order, self.batch_size, _TOKENS_PER_BATCH)
         batches = join_single(batches)
         return [batches[index] for index in rng.permutation(len(batches))]
@@ -114,7 +114,7 @@ class HeadTask(ClassificationTask):
         """Cross-entropy of one batch."""
         return self._head_loss(self._pooled[torch.from_numpy(batch)], batch)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _logits(self) -> np.ndarray:
         self.model.head.eval()
         return self.model.head(self._pooled).cpu().numpy()

@@ -21,10 +21,9 @@ from skulmfit.training.runtime import Runtime, release_free_memory
 CHUNK_SIZE = 256  # tokens per chunk of a long document
 _TOKENS_PER_BATCH = 1 << 14  # padded: bounds memory, whatever the lengths
 _BATCHES_BETWEEN_RELEASES = 10
-_TOKENS_PER_LOGITS = 1 << 10  # positions whose logits over the vocabulary exist at one time
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def document_outputs(
     encoder: AWDLSTM,
     corpus: TokenCorpus,
@@ -48,7 +47,7 @@ def document_outputs(
     return scattered
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def log_likelihoods(model: LanguageModel, corpus: TokenCorpus, runtime: Runtime, *, pad_id: int) -> np.ndarray:
     """Log-likelihood in nats of every document given its first token, float64 of shape (n_documents,)."""
     sums = np.zeros(len(corpus))
@@ -62,9 +61,8 @@ def _document_log_likelihoods(model: LanguageModel, ids: Tensor, lengths: Tensor
     """Sums over the targets of each document, ids (B, T) to (B,)."""
     state = model.encoder.initial_state(len(ids))
     total = torch.zeros(len(ids), dtype=torch.float64, device=ids.device)
-    chunk_size = min(CHUNK_SIZE, max(1, _TOKENS_PER_LOGITS // len(ids)))
-    for start in range(0, ids.shape[1] - 1, chunk_size):
-        end = min(start + chunk_size, ids.shape[1] - 1)
+    for start in range(0, ids.shape[1] - 1, CHUNK_SIZE):
+        end = min(start + CHUNK_SIZE, ids.shape[1] - 1)
         encoded = model(ids[:, start:end], state)
         state = encoded.state
         is_target = torch.arange(start + 1, end + 1, device=ids.device) < lengths[:, None]  # (B, T)

@@ -75,7 +75,8 @@ class LanguageModelTask:
 
     def load_state(self, state: list) -> None:
         """Carry on with a saved hidden state."""
-        self._state = state
+        device = self.runtime.device
+        self._state = [(hidden.to(device), cell.to(device)) for hidden, cell in state]
 
 
 def language_model_groups(model: LanguageModel) -> dict[str, list[nn.Parameter]]:

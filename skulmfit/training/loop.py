@@ -16,7 +16,7 @@ from skulmfit.training.runtime import Runtime, release_free_memory
 from skulmfit.training.schedules import slanted_triangular
 from skulmfit.training.stages import Stage
 
-_UPDATES_BETWEEN_RELEASES = 20  # a few milliseconds each
+_UPDATES_BETWEEN_CARE = 20  # a look at the loss and a release of memory: a few milliseconds each
 
 
 class StepLoss(NamedTuple):
@@ -142,8 +142,7 @@ class _StageRun:
             self.monitor.history.append(row)
             if self.monitor.on_epoch:
                 self.monitor.on_epoch(row)
-            if not math.isfinite(row["loss"]):
-                raise FloatingPointError(f"The loss of stage {self.stage.name!r} is {row['loss']}; lower its rate.")
+            self._check_loss(row["loss"])
             self.epoch, self.n_done, self.losses, self.weights = self.epoch + 1, 0, [], []
             if stop:
                 return
@@ -159,10 +158,13 @@ class _StageRun:
                 self.task_state = None
             self._step(batch)
             self.n_done = index + 1
-            if self.n_done % _UPDATES_BETWEEN_RELEASES == 0:
+            is_due = self.checkpoint is not None and self.checkpoint.is_due()
+            if is_due or self.n_done % _UPDATES_BETWEEN_CARE == 0:
+                self._check_loss(float(self.losses[-1]))
                 release_free_memory()
-            if self.checkpoint and self.checkpoint.is_due():
+            if is_due:
                 self.checkpoint.save(self.state())
+        self.task_state = None
 
     def _step(self, batch: Any) -> None:
         with self.runtime.autocast():
@@ -181,12 +183,16 @@ class _StageRun:
         if self.monitor.on_step:
             self.monitor.on_step(self.stage, step + 1, n_steps, self.losses[-1])
 
+    def _check_loss(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"The loss of stage {self.stage.name!r} is {loss}; lower the learning rate.")
+
     def state(self) -> dict:
         """All that is needed to continue after the last update."""
         return {
             "stage": self.index, "epoch": self.epoch, "n_done": self.n_done,
-            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "task": self.task.state(), "epoch_rng": self.epoch_rng, "torch_rng": torch.get_rng_state(),
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "best": self.best.data(),
+            "task": self.task.state(), "epoch_rng": self.epoch_rng, "torch_rng": self.runtime.rng_state(),
             "losses": self.losses, "weights": self.weights, "history": self.monitor.history,
         }  # fmt: skip
 
@@ -197,13 +203,15 @@ class _StageRun:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.task_state = saved["task"]
         self.rng.bit_generator.state = saved["epoch_rng"]
-        torch.set_rng_state(saved["torch_rng"])
-        self.losses, self.weights = saved["losses"], saved["weights"]
+        self.runtime.set_rng_state(saved["torch_rng"])
+        self.best.load(saved["best"])
+        self.losses = [loss.to(self.runtime.device) for loss in saved["losses"]]
+        self.weights = saved["weights"]
         self.monitor.history[:] = saved["history"]
 
 
 def _mean(losses: list[Tensor], weights: list[float]) -> float:
-    values = torch.stack(losses).double().cpu()
+    values = torch.stack(losses).cpu().double()
     return float(values @ torch.tensor(weights, dtype=torch.float64) / sum(weights))
 
 
@@ -241,6 +249,14 @@ class _BestWeights:
         else:
             self.n_worse += 1
         return patience is not None and self.n_worse >= patience
+
+    def data(self) -> dict:
+        """What a checkpoint keeps of it."""
+        return {name: value for name, value in vars(self).items() if name != "model"}
+
+    def load(self, data: dict) -> None:
+        """Continue from what a checkpoint has kept."""
+        vars(self).update(data)
 
     def restore(self) -> None:
         """Put the best weights back."""

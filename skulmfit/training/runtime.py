@@ -5,8 +5,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import RLock
 
 import torch
+
+_RANDOM_STATE = RLock()
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,30 @@ class Runtime:
 
     @contextmanager
     def seeded(self, seed: int) -> Iterator[None]:
-        """Seed torch inside, and leave the process's own random state as it was."""
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
-            yield
+        """Seed torch inside, and leave the process's own random state as it was.
+
+        Torch has one random state for all threads; those of one process that want it wait for each other.
+        """
+        with _RANDOM_STATE:
+            before = self.rng_state()
+            torch.default_generator.manual_seed(seed)
+            if self.device.type == "cuda":
+                with torch.cuda.device(self.device):
+                    torch.cuda.manual_seed(seed)
+            try:
+                yield
+            finally:
+                self.set_rng_state(before)
+
+    def rng_state(self) -> list[torch.Tensor]:
+        """Torch's random state: of the CPU, and of the GPU where that is the device."""
+        return [torch.get_rng_state()] + ([torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else [])
+
+    def set_rng_state(self, state: list[torch.Tensor]) -> None:
+        """Set what `rng_state` gave."""
+        torch.set_rng_state(state[0])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state[1], self.device)
 
 
 def release_free_memory() -> None:

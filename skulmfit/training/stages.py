@@ -52,7 +52,9 @@ def discriminative_rates(groups: Sequence[str], learning_rate: float, decay: flo
     return {group: learning_rate / decay ** (len(groups) - 1 - index) for index, group in enumerate(groups)}
 
 
-def language_model_stages(n_layers: int, n_updates: int, *, epochs: int | str, learning_rate: float) -> list[Stage]:
+def language_model_stages(
+    n_layers: int, n_updates: int, *, epochs: int | str, learning_rate: float, lr_decay: float
+) -> list[Stage]:
     """Stages of language-model fine-tuning: one, of the whole network.
 
     `n_updates` is the number of updates in an epoch; `epochs="auto"` aims at `LM_UPDATES` of them.
@@ -60,7 +62,7 @@ def language_model_stages(n_layers: int, n_updates: int, *, epochs: int | str, l
     if epochs == "auto":
         epochs = _epochs_for(n_updates, LM_UPDATES, MAX_LM_EPOCHS)
     groups = [*layer_names(n_layers), EMBEDDING]
-    return [Stage("language model", dict.fromkeys(groups, learning_rate), epochs)]
+    return [Stage("language model", discriminative_rates(groups, learning_rate, lr_decay), epochs)]
 
 
 def classifier_batch_size(n_documents: int) -> int:
@@ -75,6 +77,7 @@ def classifier_batch_size(n_documents: int) -> int:
 def classifier_stages(
     n_layers: int,
     n_updates: int,
+    n_head_updates: int,
     *,
     epochs: int | str,
     learning_rate: float,
@@ -84,13 +87,13 @@ def classifier_stages(
     """Stages of the classifier: the head, then one more layer group at a time, then everything.
 
     Howard & Ruder 2018, section 3.3, with one difference: the head trains on states computed once, and so for as many
-    epochs as it needs.
+    epochs as it needs. `n_updates` is the number of updates in an epoch, `n_head_updates` that of the head alone.
     """
     groups = [EMBEDDING, *layer_names(n_layers), HEAD]
     rates = discriminative_rates(groups, learning_rate, lr_decay)
     if epochs == "auto":
         epochs = _epochs_for(n_updates, CLASSIFIER_UPDATES, MAX_CLASSIFIER_EPOCHS)
-    stages = [Stage("head", {HEAD: rates[HEAD]}, _epochs_for(n_updates, HEAD_UPDATES, MAX_HEAD_EPOCHS))]
+    stages = [Stage("head", {HEAD: rates[HEAD]}, _epochs_for(n_head_updates, HEAD_UPDATES, MAX_HEAD_EPOCHS))]
     if gradual_unfreezing:
         for index in range(len(groups) - 2, 0, -1):
             n = _epochs_for(n_updates, UNFREEZING_UPDATES, MAX_UNFREEZING_EPOCHS)
