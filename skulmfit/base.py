@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.pretrained.language_model import load_numpy, to_numpy
+from skulmfit.text.tokenizer import Tokenizer
 from skulmfit.training.inference import document_outputs
 from skulmfit.training.runtime import Runtime
 from skulmfit.validation import check_texts
@@ -22,6 +23,9 @@ class TextEstimator(TransformerMixin, BaseEstimator):
     The network lives in `_network` between calls and becomes named numpy arrays in a pickle, so that pickles, copies
     and hashes are plain data that any device and any process can read.
     """
+
+    _network: Any  # a LanguageModel or a TextClassifier, once fitted
+    _tokenizer: Tokenizer
 
     def _check_texts(self, X: Any, *, reset: bool) -> list[str]:
         """Texts of X as a list; `reset` is True in fit."""

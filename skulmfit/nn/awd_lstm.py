@@ -71,7 +71,7 @@ class LSTMLayer(nn.Module):
         # Cast here: autocast would take float16 for every cuDNN kernel, whatever precision was asked for.
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         weights = [weight.to(dtype) for weight in (self.weight_ih, weight_hh, self.bias_ih, self.bias_hh)]
-        state = [part.to(dtype) for part in state]
+        state = (state[0].to(dtype), state[1].to(dtype))
         with torch.autocast(device, enabled=False):
             output, hidden, cell = torch.lstm(x.to(dtype), state, weights, True, 1, 0.0, self.training, False, True)
         return output, (hidden, cell)
@@ -90,7 +90,8 @@ class AWDLSTM(nn.Module):
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros for every layer."""
-        zeros = [self.embedding.new_zeros(1, batch_size, layer.hidden_dim) for layer in self.layers]
+        widths = [width for _, width in self.architecture.layer_sizes()]
+        zeros = [self.embedding.new_zeros((1, batch_size, width)) for width in widths]
         return [(zero, zero) for zero in zeros]
 
     def forward(self, ids: Tensor, state: State) -> Encoded:

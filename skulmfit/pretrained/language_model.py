@@ -55,7 +55,7 @@ class LanguageModelData:
     def save(self, path: str | os.PathLike, *, dtype: np.dtype | type = np.float16) -> None:
         """Write one .npz file without pickled objects, weights in `dtype`."""
         meta = {"kind": _KIND, "format": FORMAT, "architecture": asdict(self.architecture), "card": self.card}
-        arrays = {f"weight/{name}": array.astype(dtype) for name, array in self.weights.items()}
+        arrays: dict[str, Any] = {f"weight/{name}": array.astype(dtype) for name, array in self.weights.items()}
         arrays["tokenizer"] = np.frombuffer(self.tokenizer.model, np.uint8)
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         temporary = Path(path).with_name(Path(path).name + ".part")

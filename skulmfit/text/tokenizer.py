@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentencepiece
@@ -17,7 +18,7 @@ from skulmfit.text.rules import BOS, MARKERS, PAD, UNK, apply_rules, apply_rules
 
 _BOUNDARY = "▁"
 _TEXTS_PER_BATCH = 4096  # bounds the Python lists that SentencePiece returns
-_TRAINER_OPTIONS = {
+_TRAINER_OPTIONS: dict[str, Any] = {
     "input_format": "tsv",
     "model_type": "unigram",
     "hard_vocab_limit": False,

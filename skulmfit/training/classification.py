@@ -61,8 +61,8 @@ class ClassificationTask:
 
     def loss(self, batch: np.ndarray) -> StepLoss:
         """Cross-entropy of one batch."""
-        padded, lengths = pad(self.corpus, batch, self.pad_id)
-        ids, lengths = (torch.from_numpy(array).to(self.runtime.device) for array in (padded, lengths))
+        arrays = pad(self.corpus, batch, self.pad_id)
+        ids, lengths = (torch.from_numpy(array).to(self.runtime.device) for array in arrays)
         pooled = pool_documents(self.model.encoder, ids, lengths, chunk_size=CHUNK_SIZE, max_backprop=MAX_BACKPROP)
         return self._head_loss(pooled, batch)
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from skulmfit.nn.awd_lstm import detach
+from skulmfit.nn.awd_lstm import State, detach
 from skulmfit.nn.heads import LanguageModel
 from skulmfit.nn.losses import activation_regularisation
 from skulmfit.text.batches import StreamBatch, bptt_lengths, shuffled_stream, stream_batches
@@ -39,7 +39,7 @@ class LanguageModelTask:
         self.held_out, self.pad_id = held_out, pad_id
         # Drawn once, so that every epoch of a stage has the same number of updates.
         self._lengths = bptt_lengths((len(corpus.ids) - 1) // batch_size, bptt, rng)
-        self._state = None
+        self._state: State = []
 
     def n_batches(self) -> int:
         """Number of updates in an epoch."""
@@ -47,7 +47,7 @@ class LanguageModelTask:
 
     def batches(self, rng: np.random.Generator) -> Iterator[StreamBatch]:
         """One epoch, documents shuffled anew, starting from a zero state."""
-        self._state = None
+        self._state = []
         yield from stream_batches(shuffled_stream(self.corpus, rng), self.batch_size, self._lengths)
 
     def loss(self, batch: StreamBatch) -> StepLoss:
@@ -55,7 +55,7 @@ class LanguageModelTask:
         device = self.runtime.device
         inputs = torch.from_numpy(batch.inputs.astype(np.int64)).to(device)
         targets = torch.from_numpy(batch.targets.astype(np.int64)).to(device)
-        state = self.model.encoder.initial_state(len(inputs)) if self._state is None else detach(self._state)
+        state = detach(self._state) if self._state else self.model.encoder.initial_state(len(inputs))
         encoded = self.model(inputs, state)
         self._state = encoded.state
         loss = self.model.cross_entropy(encoded.output, targets, dtype=self.runtime.training_dtype)
@@ -69,11 +69,11 @@ class LanguageModelTask:
         total = log_likelihoods(self.model, self.held_out, self.runtime, pad_id=self.pad_id).sum()
         return float(-total / max((self.held_out.lengths - 1).sum(), 1))
 
-    def state(self) -> list:
+    def state(self) -> State:
         """The hidden state carried between batches."""
         return detach(self._state)
 
-    def load_state(self, state: list) -> None:
+    def load_state(self, state: State) -> None:
         """Carry on with a saved hidden state."""
         device = self.runtime.device
         self._state = [(hidden.to(device), cell.to(device)) for hidden, cell in state]

@@ -59,10 +59,9 @@ def language_model_stages(
 
     `n_updates` is the number of updates in an epoch; `epochs="auto"` aims at `LM_UPDATES` of them.
     """
-    if epochs == "auto":
-        epochs = _epochs_for(n_updates, LM_UPDATES, MAX_LM_EPOCHS)
+    n_epochs = _epochs_for(n_updates, LM_UPDATES, MAX_LM_EPOCHS) if isinstance(epochs, str) else epochs
     groups = [*layer_names(n_layers), EMBEDDING]
-    return [Stage("language model", discriminative_rates(groups, learning_rate, lr_decay), epochs)]
+    return [Stage("language model", discriminative_rates(groups, learning_rate, lr_decay), n_epochs)]
 
 
 def classifier_batch_size(n_documents: int) -> int:
@@ -91,14 +90,13 @@ def classifier_stages(
     """
     groups = [EMBEDDING, *layer_names(n_layers), HEAD]
     rates = discriminative_rates(groups, learning_rate, lr_decay)
-    if epochs == "auto":
-        epochs = _epochs_for(n_updates, CLASSIFIER_UPDATES, MAX_CLASSIFIER_EPOCHS)
+    n_epochs = _epochs_for(n_updates, CLASSIFIER_UPDATES, MAX_CLASSIFIER_EPOCHS) if isinstance(epochs, str) else epochs
     stages = [Stage("head", {HEAD: rates[HEAD]}, _epochs_for(n_head_updates, HEAD_UPDATES, MAX_HEAD_EPOCHS))]
     if gradual_unfreezing:
         for index in range(len(groups) - 2, 0, -1):
             n = _epochs_for(n_updates, UNFREEZING_UPDATES, MAX_UNFREEZING_EPOCHS)
             stages.append(Stage(f"from {groups[index]}", {group: rates[group] for group in groups[index:]}, n))
-    return [*stages, Stage("all layers", rates, epochs)]
+    return [*stages, Stage("all layers", rates, n_epochs)]
 
 
 def _epochs_for(n_updates: int, wanted: int, most: int) -> int:
