@@ -5,6 +5,7 @@ import pytest
 
 from skulmfit import LMFineTuner
 from skulmfit.pretrained.language_model import LanguageModelData
+from skulmfit.pretrained.registry import available, load_pretrained
 from tests.conftest import TEXTS
 
 
@@ -84,3 +85,22 @@ def test_weights_that_do_not_fit_the_architecture_are_refused(saved, array):
     rewrite(saved, **{"weight/encoder.layers.0.weight_ih": array})
     with pytest.raises(ValueError, match=r"does not fit its own architecture.*weight_ih"):
         LanguageModelData.load(saved)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"pretrained='klingon' is neither a shipped language model \(.*en.*\)"):
+        load_pretrained("klingon")
+
+
+def test_an_english_language_model_is_in_the_package():
+    assert "en" in available()
+    data = load_pretrained("en")
+    assert len(data.tokenizer) == data.architecture.vocab_size >= 12_000
+    assert data.card["tokens_seen"] >= 25_000_000
+
+
+def test_the_shipped_model_knows_english():
+    lm = LMFineTuner("en", epochs=0).fit(["-"])
+    english = "The city was founded in the 18th century and is the largest in the region."
+    shuffled = " ".join(sorted(english.split()))
+    assert lm.perplexity([english]) < 100 < lm.perplexity([shuffled])
