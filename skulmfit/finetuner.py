@@ -70,7 +70,8 @@ class LMFineTuner(TextEstimator):
     device : str, default="auto"
         Where to compute: "auto" takes a GPU where there is one, else the CPU.
     random_state : int, RandomState or None, default=None
-        Seed of everything random. The same int gives the same bits on the same machine.
+        Seed of everything random. The same int gives the same bits on the same machine with
+        the same number of threads.
     verbose : int, default=0
         1 shows progress.
 

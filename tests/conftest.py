@@ -4,8 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
+    torch.set_num_threads(1)
 
 TEXTS = [
     "A fine film with fine acting.",

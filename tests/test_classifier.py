@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -99,7 +99,8 @@ def test_a_pickle_holds_no_torch_objects(tiny_classifier):
 
 def test_the_same_seed_gives_the_same_bits_also_in_other_processes():
     here = small().fit(TEXTS, LABELS).predict_proba(TEXTS)
-    fitted = Parallel(n_jobs=2)(delayed(small().fit)(TEXTS, LABELS) for _ in range(2))
+    with parallel_config("loky", inner_max_num_threads=torch.get_num_threads()):
+        fitted = Parallel(n_jobs=2)(delayed(small().fit)(TEXTS, LABELS) for _ in range(2))
     for classifier in fitted:
         np.testing.assert_array_equal(classifier.predict_proba(TEXTS), here)
 

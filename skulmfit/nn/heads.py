@@ -40,6 +40,31 @@ class LanguageModel(nn.Module):
         return torch.cat(scores).view(targets.shape)
 
 
+class BatchNorm(nn.Module):
+    """Batch norm of plain sums: those of torch's kernel for the CPU depend on the number of threads."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, n_features: int, momentum: float = 0.1, eps: float = 1e-5):
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.weight = nn.Parameter(torch.ones(n_features))
+        self.bias = nn.Parameter(torch.zeros(n_features))
+        self.register_buffer("running_mean", torch.zeros(n_features))
+        self.register_buffer("running_var", torch.ones(n_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each column of x (B, F): in training by its own statistics, else by the running ones."""
+        mean, variance = self.running_mean, self.running_var
+        if self.training:
+            variance, mean = torch.var_mean(x, dim=0, correction=0)
+            with torch.no_grad():
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance * (len(x) / (len(x) - 1)), self.momentum)
+        return (x - mean) * torch.rsqrt(variance + self.eps) * self.weight + self.bias
+
+
 class PoolingHead(nn.Module):
     """Two linear blocks on [last, max, mean] of the hidden states (Howard & Ruder 2018, section 3.3).
 
@@ -51,11 +76,11 @@ class PoolingHead(nn.Module):
     ):
         super().__init__()
         self.blocks = nn.Sequential(
-            nn.BatchNorm1d(input_dim),
+            BatchNorm(input_dim),
             nn.Dropout(dropouts[0]),
             nn.Linear(input_dim, hidden_dim),
             nn.ReLU(),
-            nn.BatchNorm1d(hidden_dim),
+            BatchNorm(hidden_dim),
             nn.Dropout(dropouts[1]),
             nn.Linear(hidden_dim, n_outputs),
         )

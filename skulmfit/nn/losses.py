@@ -96,7 +96,12 @@ def activation_regularisation(output: Tensor, raw_output: Tensor, alpha: float, 
 
     AR, times `alpha`, keeps the dropped outputs small; TAR, times `beta`, keeps successive raw outputs close.
     """
-    loss = alpha * output.float().square().mean()
+    loss = alpha * _mean_square(output)
     if raw_output.shape[1] > 1:
-        loss = loss + beta * raw_output.float().diff(dim=1).square().mean()
+        loss = loss + beta * _mean_square(raw_output.float().diff(dim=1))
     return loss
+
+
+def _mean_square(x: Tensor) -> Tensor:
+    """Row by row, then over rows: torch adds up one large tensor in an order that depends on the number of threads."""
+    return x.float().square().mean(-1).mean()
