@@ -46,7 +46,7 @@ class ULMFiTClassifier(ClassifierMixin, TextEstimator):
     epochs : int or "auto", default="auto"
         Epochs of the last stage, in which all layers train. "auto" resolves to a sensible number of updates; the plan
         is in `stages_`.
-    learning_rate : float, default=5e-3
+    learning_rate : float, default=0.01
         Peak learning rate of the head.
     lr_decay : float, default=2.6
         How much slower each layer learns than the one above it.
@@ -54,7 +54,7 @@ class ULMFiTClassifier(ClassifierMixin, TextEstimator):
         Documents per update; "auto" takes 16 to 64, more where there are more documents.
     gradual_unfreezing : bool, default=True
         Whether layers join the training one by one, from the top.
-    dropout_multiplier : float, default=0.5
+    dropout_multiplier : float, default=0.2
         Factor on all dropouts of encoder and head.
     weight_decay : float, default=0.01
         Decoupled weight decay.
@@ -74,7 +74,8 @@ class ULMFiTClassifier(ClassifierMixin, TextEstimator):
     device : str, default="auto"
         Where to compute: "auto" takes a GPU where there is one, else the CPU.
     random_state : int, RandomState or None, default=None
-        Seed of everything random. The same int gives the same bits on the same machine.
+        Seed of everything random. The same int gives the same bits on the same machine with
+        the same number of threads.
     verbose : int, default=0
         1 shows progress.
 
@@ -118,11 +119,11 @@ class ULMFiTClassifier(ClassifierMixin, TextEstimator):
         lm=None,
         *,
         epochs="auto",
-        learning_rate=5e-3,
+        learning_rate=0.01,
         lr_decay=2.6,
         batch_size="auto",
         gradual_unfreezing=True,
-        dropout_multiplier=0.5,
+        dropout_multiplier=0.2,
         weight_decay=0.01,
         hidden_dim=50,
         label_smoothing=0.0,

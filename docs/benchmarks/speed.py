@@ -80,7 +80,7 @@ def main():
     seconds = training_seconds(model, language_model_groups(model), task)
     rows.append(("LM step", runtime.training_dtype, corpus.ids.size / seconds, 3 * (lstm_flops() + softmax_flops())))
 
-    encoder = AWDLSTM(ARCHITECTURE, CLASSIFIER_DROPOUTS * 0.5)
+    encoder = AWDLSTM(ARCHITECTURE, CLASSIFIER_DROPOUTS * 0.2)
     classifier = TextClassifier(encoder, PoolingHead(3 * ARCHITECTURE.embedding_dim, 2))
     corpus = random_corpus(64 * 6, 100)
     task = ClassificationTask(
