@@ -4,7 +4,8 @@
 
 Reads the labelled sets from the folder in SKULMFIT_DATA (default ../shared/data). Draw `d` takes the first documents of
 `numpy.random.default_rng(d).permutation(n_train)`, the same ones for every method, and is the classifier's
-`random_state`. With --results FILE finished fits are kept, and a second run continues.
+`random_state`. With --results FILE finished fits are kept, and a second run continues. With --tuning the test set
+is not touched: draw `d` takes the permutation of seed 100 + d, and its last 1,000 texts are what is tested on.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
 
@@ -36,23 +38,29 @@ def main():
     parser.add_argument("--sizes", nargs="+", default=["100", "500", "all"])
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--results", type=Path, help="JSON lines of finished fits")
+    parser.add_argument("--methods", nargs="+", default=["tfidf", "ulmfit"], choices=["tfidf", "features", "ulmfit"])
+    parser.add_argument("--tuning", action="store_true", help="test on a part of the training set")
     parser.add_argument("--pretrained", default="en")
     parser.add_argument("--set-params", default="{}", help="JSON of parameters of ULMFiTClassifier, lm__ included")
     options = parser.parse_args()
+
+    def features(draw):
+        scaled = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+        return make_pipeline(LMFineTuner(options.pretrained, epochs=0), scaled)
 
     def ulmfit(draw):
         lm = LMFineTuner(options.pretrained)
         return ULMFiTClassifier(lm, random_state=draw).set_params(**json.loads(options.set_params))
 
+    methods = [method for method in (tfidf, features, ulmfit) if method.__name__ in options.methods]
     rows = [json.loads(line) for line in options.results.read_text().splitlines()] if _exists(options.results) else []
     done = {(row["set"], row["size"], row["method"], row["draw"]) for row in rows}
     for name in options.sets:
-        train, test = read_set(name)
         for size in options.sizes:
             for draw in range(options.draws):
-                n = len(train) if size == "all" else int(size)
-                chosen = train.iloc[np.random.default_rng(draw).permutation(len(train))[:n]]
-                for method in (tfidf, ulmfit):
+                train, test = draw_texts(name, draw, tuning=options.tuning)
+                chosen = train.iloc[: len(train) if size == "all" else int(size)]
+                for method in methods:
                     if (name, size, method.__name__, draw) in done:
                         continue
                     started = time.perf_counter()
@@ -68,6 +76,13 @@ def main():
                             file.write(json.dumps(rows[-1]) + "\n")
     table = pd.DataFrame(rows).groupby(["set", "size", "method"])[["accuracy", "seconds"]].agg(["mean", "std"])
     print(table.round(1).to_string())
+
+
+def draw_texts(name, draw, *, tuning):
+    """A set's training texts in the order of a draw, and what to test on."""
+    train, test = read_set(name)
+    train = train.iloc[np.random.default_rng(100 + draw if tuning else draw).permutation(len(train))]
+    return (train.iloc[:-1000], train.iloc[-1000:]) if tuning else (train, test)
 
 
 def read_set(name):
