@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
 from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
-from skulmfit.nn.dropout import Dropouts
+from skulmfit.nn.dropout import LM_DROPOUTS
 from skulmfit.nn.heads import LanguageModel
 from skulmfit.pretrained.language_model import LanguageModelData
 from skulmfit.pretrained.registry import load_pretrained
@@ -23,9 +23,6 @@ from skulmfit.training.progress import Progress
 from skulmfit.training.runtime import Runtime
 from skulmfit.training.stages import Stage, language_model_stages
 from skulmfit.validation import check_choice, check_epochs, check_number
-
-# fastai's awd_lstm_lm_config, for a multiplier of 1.
-LM_DROPOUTS = Dropouts(embedding=0.02, input=0.25, hidden=0.15, output=0.1, weight=0.2)
 
 
 class LMFineTuner(TextEstimator):

@@ -47,7 +47,8 @@ def weights(model):
 
 
 @pytest.mark.parametrize("kill_at", [1, 7, 11, 12, 13, 15, 24])
-def test_a_killed_training_continues_to_the_same_bits(tmp_path, kill_at):
+def test_a_killed_training_continues_to_the_same_bits(tmp_path, monkeypatch, kill_at):
+    monkeypatch.setattr("skulmfit.training.loop._UPDATES_BETWEEN_CARE", 1)
     uninterrupted, history = run()
     checkpoint = Checkpoint(tmp_path / "c", interval_seconds=0)
     with pytest.raises(Killed):

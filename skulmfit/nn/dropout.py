@@ -24,6 +24,10 @@ class Dropouts:
         )
 
 
+# fastai's awd_lstm_lm_config, for a multiplier of 1.
+LM_DROPOUTS = Dropouts(embedding=0.02, input=0.25, hidden=0.15, output=0.1, weight=0.2)
+
+
 def variational_dropout(x: Tensor, p: float, training: bool) -> Tensor:
     """Drop the same features at every time step of a sequence, x of shape (B, T, H)."""
     if not training or p == 0:

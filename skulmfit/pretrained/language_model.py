@@ -54,7 +54,13 @@ class LanguageModelData:
 
     def save(self, path: str | os.PathLike, *, dtype: np.dtype | type = np.float16) -> None:
         """Write one .npz file without pickled objects, weights in `dtype`."""
-        meta = {"kind": _KIND, "format": FORMAT, "architecture": asdict(self.architecture), "card": self.card}
+        meta = {
+            "kind": _KIND,
+            "format": FORMAT,
+            "architecture": asdict(self.architecture),
+            "direction": self.tokenizer.direction,
+            "card": self.card,
+        }
         arrays: dict[str, Any] = {f"weight/{name}": array.astype(dtype) for name, array in self.weights.items()}
         arrays["tokenizer"] = np.frombuffer(self.tokenizer.model, np.uint8)
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
@@ -79,7 +85,7 @@ class LanguageModelData:
             kind, version = meta["kind"], meta["format"]
             data = None
             if kind == _KIND and version <= FORMAT:
-                tokenizer = Tokenizer(arrays.pop("tokenizer").tobytes())
+                tokenizer = Tokenizer(arrays.pop("tokenizer").tobytes(), meta.get("direction", "forward"))
                 weights = {name.removeprefix("weight/"): array.astype(np.float32) for name, array in arrays.items()}
                 data = cls(Architecture(**meta["architecture"]), tokenizer, weights, meta["card"])
         except _DAMAGE as error:

@@ -1,7 +1,8 @@
 """Encoding a corpus once: a tokenizer and a folder of memory-mapped arrays."""
 
 import itertools
-from collections.abc import Iterable
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,37 +10,76 @@ import numpy as np
 from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.tokenizer import Tokenizer
 
-_DOCUMENTS_PER_BATCH = 20_000
+_DOCUMENTS_PER_BATCH = 5_000
 
 
-def train_tokenizer(documents: Iterable[str], *, vocab_size: int, max_words: int) -> Tokenizer:
-    """Train a tokenizer on the first `max_words` words of a stream of documents."""
-    return Tokenizer.train(_first_words(documents, max_words), vocab_size=vocab_size)
+def train_tokenizer(documents: Iterator[str], *, vocab_size: int, max_words: int) -> tuple[Tokenizer, Iterator[str]]:
+    """Train a tokenizer on the first `max_words` words of a stream of documents; the whole stream comes back."""
+    first = list(_first_words(documents, max_words))
+    return Tokenizer.train(first, vocab_size=vocab_size), itertools.chain(first, documents)
 
 
-def encode_corpus(documents: Iterable[str], tokenizer: Tokenizer, folder: Path, *, n_threads: int = 2) -> TokenCorpus:
-    """Encode a stream of documents in batches and keep it in `folder` as `ids.npy` and `offsets.npy`."""
-    documents = iter(documents)
-    corpora = []
-    while batch := list(itertools.islice(documents, _DOCUMENTS_PER_BATCH)):
-        corpora.append(tokenizer.encode(batch, n_threads=n_threads))
-        print(f"encoded {sum(len(corpus.ids) for corpus in corpora):,} tokens", flush=True)
-    corpus = TokenCorpus.concatenate(corpora)
+def encode_corpus(documents: Iterator[str], tokenizer: Tokenizer, folder: Path, *, n_threads: int = 2) -> TokenCorpus:
+    """Encode a stream of documents into `folder`: `ids.npy`, `offsets.npy` and the tokenizer.
+
+    Memory holds one batch of documents and all offsets, never the corpus. What is cut short leaves no `ids.npy`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tokenizer.model").write_bytes(tokenizer.model)
-    dtype = np.uint16 if len(tokenizer) <= 1 << 16 else np.int32
-    np.save(folder / "ids.npy", corpus.ids.astype(dtype))
-    np.save(folder / "offsets.npy", corpus.offsets)
-    return corpus
+    lengths: list[np.ndarray] = []
+    n_tokens = 0
+    with _GrowingArray(folder / "ids.npy", np.uint16 if len(tokenizer) <= 1 << 16 else np.int32) as ids:
+        while batch := list(itertools.islice(documents, _DOCUMENTS_PER_BATCH)):
+            corpus = tokenizer.encode(batch, n_threads=n_threads)
+            ids.append(corpus.ids)
+            lengths.append(corpus.lengths)
+            n_tokens += len(corpus.ids)
+            print(f"encoded {n_tokens:,} tokens", flush=True)
+        if not n_tokens:
+            raise ValueError("There is no document of more than 20 words in the texts; a blank line ends a document.")
+        np.save(folder / "offsets.npy", np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64))
+    return open_corpus(folder)[0]
 
 
 def open_corpus(folder: Path) -> tuple[TokenCorpus, Tokenizer]:
     """The encoded corpus of `folder`, its ids memory-mapped, and its tokenizer."""
+    if not (folder / "ids.npy").exists():
+        raise FileNotFoundError(f"{folder} holds no encoded corpus; make one with `encode --folder {folder}`.")
     corpus = TokenCorpus(np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "offsets.npy"))
     return corpus, Tokenizer((folder / "tokenizer.model").read_bytes())
 
 
-def _first_words(documents: Iterable[str], max_words: int) -> Iterable[str]:
+class _GrowingArray:
+    """A one-dimensional .npy file that is appended to; it takes its name when it is complete."""
+
+    def __init__(self, path: Path, dtype: np.dtype | type):
+        self.path, self.dtype, self.size = path, np.dtype(dtype), 0
+
+    def __enter__(self) -> "_GrowingArray":
+        self.file = open(self.path.with_name(self.path.name + ".part"), "wb")
+        self._write_header()
+        return self
+
+    def append(self, values: np.ndarray) -> None:
+        """Write more values at the end."""
+        self.file.write(values.astype(self.dtype).tobytes())
+        self.size += len(values)
+
+    def _write_header(self) -> None:
+        # numpy pads the header so that the length of an array of one dimension can grow without moving the data.
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": (self.size,)}
+        np.lib.format.write_array_header_1_0(self.file, header)
+
+    def __exit__(self, kind: type | None, *error) -> None:
+        if kind is None:
+            self.file.seek(0)
+            self._write_header()
+        self.file.close()
+        if kind is None:
+            os.replace(self.file.name, self.path)
+
+
+def _first_words(documents: Iterator[str], max_words: int) -> Iterator[str]:
     n_words = 0
     for document in documents:
         yield document

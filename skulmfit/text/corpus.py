@@ -51,6 +51,14 @@ class TokenCorpus:
         """Number of tokens of each document, shape (n_documents,)."""
         return np.diff(self.offsets)
 
+    def backward(self) -> "TokenCorpus":
+        """Every document turned round, but for its first token, `xxbos`: what a backward language model reads."""
+        starts, lengths = self.offsets[:-1], self.lengths
+        # The token at i of a document [start, end) comes from start + end - i, which leaves out the start itself.
+        source = np.repeat(starts + self.offsets[1:], lengths) - np.arange(self.offsets[-1])
+        source[starts[lengths > 0]] = starts[lengths > 0]
+        return TokenCorpus(self.ids[source], self.offsets)
+
     def take(self, indices: np.ndarray) -> "TokenCorpus":
         """The documents at `indices`, in that order."""
         return TokenCorpus.from_documents(self[index] for index in indices)

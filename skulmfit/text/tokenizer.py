@@ -16,6 +16,7 @@ import sentencepiece
 from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.rules import BOS, MARKERS, PAD, UNK, apply_rules, apply_rules_with_offsets
 
+DIRECTIONS = ("forward", "backward")
 _BOUNDARY = "▁"
 _TEXTS_PER_BATCH = 4096  # bounds the Python lists that SentencePiece returns
 _TRAINER_OPTIONS: dict[str, Any] = {
@@ -45,11 +46,15 @@ class Tokenizer:
     Parameters
     ----------
     model : bytes
-        A serialised SentencePiece model. It is all the state there is: pickling and copying carry these bytes.
+        A serialised SentencePiece model. It and the direction are all the state there is.
+    direction : {"forward", "backward"}, default="forward"
+        Which way texts are read: "backward" turns the ids of each text round, all but the first, `xxbos`.
     """
 
-    def __init__(self, model: bytes):
-        self.model = bytes(model)
+    def __init__(self, model: bytes, direction: str = "forward"):
+        if direction not in DIRECTIONS:
+            raise ValueError(f"direction must be one of {', '.join(map(repr, DIRECTIONS))}, got {direction!r}.")
+        self.model, self.direction = bytes(model), direction
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model)
         self.bos_id = self._processor.piece_to_id(BOS)
         self.pad_id = self._processor.piece_to_id(PAD)
@@ -93,10 +98,10 @@ class Tokenizer:
         return self._processor.get_piece_size()
 
     def __repr__(self) -> str:
-        return f"Tokenizer({len(self):,} pieces)"
+        return f"Tokenizer({len(self):,} pieces, {self.direction})"
 
     def __reduce__(self):
-        return Tokenizer, (self.model,)
+        return Tokenizer, (self.model, self.direction)
 
     @property
     def pieces(self) -> list[str]:
@@ -109,7 +114,8 @@ class Tokenizer:
             self._encode_batch(texts[start : start + _TEXTS_PER_BATCH], n_threads)
             for start in range(0, len(texts), _TEXTS_PER_BATCH)
         ]
-        return TokenCorpus.concatenate(batches) if batches else TokenCorpus.from_documents([])
+        corpus = TokenCorpus.concatenate(batches) if batches else TokenCorpus.from_documents([])
+        return corpus.backward() if self.direction == "backward" else corpus
 
     def _encode_batch(self, texts: Sequence[str], n_threads: int) -> TokenCorpus:
         documents = self._processor.encode(
@@ -130,14 +136,16 @@ class Tokenizer:
         """
         normalised, char_spans = apply_rules_with_offsets(text)
         pieces = self._processor.encode(normalised, out_type=str)
-        ids = self._processor.encode(normalised, out_type=int, add_bos=True)
-        return np.array(ids, dtype=np.int32), np.vstack(
-            [np.zeros((1, 2), np.int64), _piece_spans(pieces, normalised, char_spans)]
-        )
+        ids = np.array(self._processor.encode(normalised, out_type=int, add_bos=True), dtype=np.int32)
+        spans = np.vstack([np.zeros((1, 2), np.int64), _piece_spans(pieces, normalised, char_spans)])
+        if self.direction == "backward":
+            ids[1:], spans[1:] = ids[:0:-1].copy(), spans[:0:-1].copy()
+        return ids, spans
 
     def decode(self, ids: Iterable[int]) -> str:
         """Normalised text of token ids, markers included, `xxbos` left out."""
-        return self._processor.decode([int(index) for index in ids])
+        ids = [int(index) for index in ids]
+        return self._processor.decode(ids[::-1] if self.direction == "backward" else ids)
 
 
 def _piece_spans(pieces: Sequence[str], normalised: str, char_spans: np.ndarray) -> np.ndarray:

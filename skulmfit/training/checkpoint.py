@@ -1,11 +1,17 @@
 """Checkpoints of a training under way, from which it continues bit for bit."""
 
+import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+
+
+class OutOfTime(Exception):
+    """The time given to a training is used up; its state has been saved."""
 
 
 @dataclass
@@ -18,11 +24,30 @@ class Checkpoint:
     path: Path
     interval_seconds: float = 120.0
     identity: dict = field(default_factory=dict)  # what the training depends on: a checkpoint of another is refused
+    max_seconds: float = math.inf
+    _started: float = field(default_factory=time.monotonic)
     _last_saved: float = field(default_factory=time.monotonic)
 
-    def is_due(self) -> bool:
-        """Whether the interval has passed since the last one."""
-        return time.monotonic() - self._last_saved >= self.interval_seconds
+    def after_update(self, state: Callable[[], dict]) -> None:
+        """Save the state if the interval has passed, and for a last time when the time is used up.
+
+        Raises
+        ------
+        OutOfTime
+            After `max_seconds`.
+        """
+        now = time.monotonic()
+        is_over = now - self._started >= self.max_seconds
+        is_due, is_over = self._agree(is_over or now - self._last_saved >= self.interval_seconds, is_over)
+        if is_due:
+            self.save(state())
+            self._last_saved = time.monotonic()
+        if is_over:
+            raise OutOfTime
+
+    def _agree(self, is_due: bool, is_over: bool) -> tuple[bool, bool]:
+        """One decision for all that share the checkpoint."""
+        return is_due, is_over
 
     def save(self, state: dict) -> None:
         """Write a state atomically."""
@@ -32,7 +57,6 @@ class Checkpoint:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self.path)
-        self._last_saved = time.monotonic()
 
     def load(self) -> dict | None:
         """The state last saved, if there is one.
@@ -44,10 +68,17 @@ class Checkpoint:
         """
         if not self.path.exists():
             return None
-        saved = torch.load(self.path, map_location="cpu", weights_only=True)
-        if saved["identity"] != self.identity:
+        identity, state = self.read()
+        if identity != self.identity:
+            changed = {name: (identity.get(name), value) for name, value in self.identity.items()
+                       if identity.get(name) != value}  # fmt: skip
             raise ValueError(
-                f"{self.path} is the checkpoint of another training, of {saved['identity']}, not of {self.identity}. "
-                "Give its settings to continue it, or remove it to start anew."
+                f"{self.path} is the checkpoint of another training; (its, yours): {changed}. Give its settings to "
+                "continue it, or remove it to start anew."
             )
-        return saved["state"]
+        return state
+
+    def read(self) -> tuple[dict, dict]:
+        """Identity and state in the file, whatever training they are of."""
+        saved = torch.load(self.path, map_location="cpu", weights_only=True)
+        return saved["identity"], saved["state"]

@@ -61,13 +61,12 @@ class ClassificationTask:
 
     def loss(self, batch: np.ndarray) -> StepLoss:
         """Cross-entropy of one batch."""
-        arrays = pad(self.corpus, batch, self.pad_id)
-        ids, lengths = (torch.from_numpy(array).to(self.runtime.device) for array in arrays)
+        ids, lengths = map(self.runtime.tensor, pad(self.corpus, batch, self.pad_id))
         pooled = pool_documents(self.model.encoder, ids, lengths, chunk_size=CHUNK_SIZE, max_backprop=MAX_BACKPROP)
         return self._head_loss(pooled, batch)
 
     def _head_loss(self, pooled: Tensor, batch: np.ndarray) -> StepLoss:
-        index = torch.from_numpy(batch).to(self.runtime.device)
+        index = self.runtime.tensor(batch)
         weights = self.weights[index]
         with torch.autocast(self.runtime.device.type, enabled=False):
             loss = weighted_cross_entropy(
@@ -112,7 +111,7 @@ class HeadTask(ClassificationTask):
 
     def loss(self, batch: np.ndarray) -> StepLoss:
         """Cross-entropy of one batch."""
-        return self._head_loss(self._pooled[torch.from_numpy(batch)], batch)
+        return self._head_loss(self._pooled[self.runtime.tensor(batch)], batch)
 
     @torch.no_grad()
     def _logits(self) -> np.ndarray:

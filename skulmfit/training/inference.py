@@ -80,7 +80,7 @@ def _batches(
         if n_done % _BATCHES_BETWEEN_RELEASES == _BATCHES_BETWEEN_RELEASES - 1:
             release_free_memory()
         ids, lengths = pad(corpus, indices, pad_id)
-        yield indices, torch.from_numpy(ids).to(runtime.device), torch.from_numpy(lengths).to(runtime.device)
+        yield indices, runtime.tensor(ids), runtime.tensor(lengths)
 
 
 class _evaluating:

@@ -1,10 +1,10 @@
 """The language-model task: next-token prediction on streams of documents."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skulmfit.nn.awd_lstm import State, detach
 from skulmfit.nn.heads import LanguageModel
@@ -17,8 +17,27 @@ from skulmfit.training.runtime import Runtime
 from skulmfit.training.stages import EMBEDDING, layer_names
 
 
+class LanguageModelLoss(nn.Module):
+    """The loss of a language model on a batch as one module, so that data-parallel training can wrap it whole."""
+
+    def __init__(self, model: LanguageModel, *, alpha: float, beta: float, dtype: torch.dtype):
+        super().__init__()
+        self.model, self.alpha, self.beta, self.dtype = model, alpha, beta, dtype
+
+    def forward(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Objective (cross-entropy, AR and TAR), cross-entropy alone, and next state, of inputs and targets (B, T)."""
+        encoded = self.model(inputs, state)
+        loss = self.model.cross_entropy(encoded.output, targets, dtype=self.dtype)
+        regularisation = activation_regularisation(encoded.output, encoded.raw_output, self.alpha, self.beta)
+        return loss + regularisation, loss, encoded.state
+
+
 class LanguageModelTask:
-    """Documents in random order as parallel streams, the state carried from batch to batch."""
+    """Documents in random order as parallel streams, the state carried from batch to batch.
+
+    Of several processes that train one model, `rank` among `world_size`, each has `batch_size` streams of its own, and
+    `wrap` makes the loss add up their gradients.
+    """
 
     def __init__(
         self,
@@ -33,12 +52,16 @@ class LanguageModelTask:
         beta: float,
         held_out: TokenCorpus | None = None,
         pad_id: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        wrap: Callable[[nn.Module], nn.Module] = lambda loss: loss,
     ):
         self.model, self.corpus, self.runtime = model, corpus, runtime
-        self.batch_size, self.bptt, self.alpha, self.beta = batch_size, bptt, alpha, beta
+        self.batch_size, self.bptt, self.rank, self.world_size = batch_size, bptt, rank, world_size
         self.held_out, self.pad_id = held_out, pad_id
         # Drawn once, so that every epoch of a stage has the same number of updates.
-        self._lengths = bptt_lengths((len(corpus.ids) - 1) // batch_size, bptt, rng)
+        self._lengths = bptt_lengths((len(corpus.ids) - 1) // (batch_size * world_size), bptt, rng)
+        self._loss = wrap(LanguageModelLoss(model, alpha=alpha, beta=beta, dtype=runtime.training_dtype))
         self._state: State = []
 
     def n_batches(self) -> int:
@@ -48,18 +71,15 @@ class LanguageModelTask:
     def batches(self, rng: np.random.Generator) -> Iterator[StreamBatch]:
         """One epoch, documents shuffled anew, starting from a zero state."""
         self._state = []
-        yield from stream_batches(shuffled_stream(self.corpus, rng), self.batch_size, self._lengths)
+        stream, own = shuffled_stream(self.corpus, rng), slice(self.rank * self.batch_size, None)
+        for batch in stream_batches(stream, self.batch_size * self.world_size, self._lengths):
+            yield StreamBatch(batch.inputs[own][: self.batch_size], batch.targets[own][: self.batch_size])
 
     def loss(self, batch: StreamBatch) -> StepLoss:
         """Cross-entropy with AR and TAR; the rate follows the length of the batch (Merity et al. 2018, section 5)."""
-        device = self.runtime.device
-        inputs = torch.from_numpy(batch.inputs.astype(np.int64)).to(device)
-        targets = torch.from_numpy(batch.targets.astype(np.int64)).to(device)
+        inputs, targets = self.runtime.tensor(batch.inputs), self.runtime.tensor(batch.targets)
         state = detach(self._state) if self._state else self.model.encoder.initial_state(len(inputs))
-        encoded = self.model(inputs, state)
-        self._state = encoded.state
-        loss = self.model.cross_entropy(encoded.output, targets, dtype=self.runtime.training_dtype)
-        objective = loss + activation_regularisation(encoded.output, encoded.raw_output, self.alpha, self.beta)
+        objective, loss, self._state = self._loss(inputs, targets, state)
         return StepLoss(objective, loss, weight=inputs.numel(), rate_scale=inputs.shape[1] / self.bptt)
 
     def validation_loss(self) -> float | None:
@@ -71,7 +91,7 @@ class LanguageModelTask:
 
     def state(self) -> State:
         """The hidden state carried between batches."""
-        return detach(self._state)
+        return [(hidden.cpu(), cell.cpu()) for hidden, cell in detach(self._state)]
 
     def load_state(self, state: State) -> None:
         """Carry on with a saved hidden state."""

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skulmfit.training.checkpoint import Checkpoint
+from skulmfit.training.checkpoint import Checkpoint, OutOfTime
 from skulmfit.training.runtime import Runtime, release_free_memory
 from skulmfit.training.schedules import slanted_triangular
 from skulmfit.training.stages import Stage
 
-_UPDATES_BETWEEN_CARE = 20  # a look at the loss and a release of memory: a few milliseconds each
+_UPDATES_BETWEEN_CARE = 20  # losses looked at, memory released, checkpoint: between them a GPU is never waited for
 
 
 class StepLoss(NamedTuple):
@@ -95,7 +95,7 @@ def train(
     Returns
     -------
     bool
-        False if the user interrupted; the model then keeps the weights it had reached.
+        False if the user interrupted or the checkpoint's time is used up; the model keeps the weights it had reached.
     """
     best = _BestWeights(model)
     saved = checkpoint.load() if checkpoint else None
@@ -108,6 +108,8 @@ def train(
             if saved and index == saved["stage"]:
                 run.restore(saved)
             run.train()
+    except OutOfTime:
+        return False
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user; the weights reached so far are kept.", stacklevel=2)
         return False
@@ -126,24 +128,26 @@ class _StageRun:
         self.trained = [param for group in self.optimizer.param_groups for param in group["params"]]
         self.n_batches = task.n_batches()
         self.epoch = self.n_done = 0  # of this stage; batches of this epoch
-        self.losses: list[Tensor] = []
+        self.new_losses: list[Tensor] = []  # still on the device
+        self.losses: list[float] = []  # of this epoch
         self.weights: list[float] = []
+        self.seconds = 0.0  # of this epoch, before a resumption
         self.epoch_rng: dict = {}
         self.task_state: Any = None
 
     def train(self) -> None:
         """Run the epochs that are left."""
         while self.epoch < self.stage.epochs:
-            started = time.perf_counter()
+            self.started = time.perf_counter() - self.seconds
             self._train_epoch()
-            row = {"stage": self.stage.name, "epoch": self.epoch + 1, "loss": _mean(self.losses, self.weights)}
+            loss = float(np.average(self.losses, weights=self.weights))
+            row = {"stage": self.stage.name, "epoch": self.epoch + 1, "loss": loss}
             stop = self.best.update(row, self.task, self.monitor.patience, new_stage=self.epoch == 0)
-            row["seconds"] = round(time.perf_counter() - started, 3)
+            row["seconds"] = round(time.perf_counter() - self.started, 3)
             self.monitor.history.append(row)
             if self.monitor.on_epoch:
                 self.monitor.on_epoch(row)
-            self._check_loss(row["loss"])
-            self.epoch, self.n_done, self.losses, self.weights = self.epoch + 1, 0, [], []
+            self.epoch, self.n_done, self.losses, self.weights, self.seconds = self.epoch + 1, 0, [], [], 0.0
             if stop:
                 return
 
@@ -158,12 +162,12 @@ class _StageRun:
                 self.task_state = None
             self._step(batch)
             self.n_done = index + 1
-            is_due = self.checkpoint is not None and self.checkpoint.is_due()
-            if is_due or self.n_done % _UPDATES_BETWEEN_CARE == 0:
-                self._check_loss(float(self.losses[-1]))
+            if self.n_done % _UPDATES_BETWEEN_CARE == 0:
+                self._collect_losses()
                 release_free_memory()
-            if is_due:
-                self.checkpoint.save(self.state())
+                if self.checkpoint is not None:
+                    self.checkpoint.after_update(self.state)
+        self._collect_losses()
         self.task_state = None
 
     def _step(self, batch: Any) -> None:
@@ -178,14 +182,19 @@ class _StageRun:
             group["lr"] = group["peak"] * factor * result.rate_scale
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.losses.append(result.loss.detach())
+        self.new_losses.append(result.loss.detach())
         self.weights.append(result.weight)
         if self.monitor.on_step:
-            self.monitor.on_step(self.stage, step + 1, n_steps, self.losses[-1])
+            self.monitor.on_step(self.stage, step + 1, n_steps, self.new_losses[-1])
 
-    def _check_loss(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"The loss of stage {self.stage.name!r} is {loss}; lower the learning rate.")
+    def _collect_losses(self) -> None:
+        if not self.new_losses:
+            return
+        losses = torch.stack(self.new_losses).tolist()
+        self.losses.extend(losses)
+        self.new_losses = []
+        if not np.isfinite(losses).all():
+            raise FloatingPointError(f"The loss of stage {self.stage.name!r} is {losses[-1]}; lower the learning rate.")
 
     def state(self) -> dict:
         """All that is needed to continue after the last update."""
@@ -194,6 +203,7 @@ class _StageRun:
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "best": self.best.data(),
             "task": self.task.state(), "epoch_rng": self.epoch_rng, "torch_rng": self.runtime.rng_state(),
             "losses": self.losses, "weights": self.weights, "history": self.monitor.history,
+            "seconds": time.perf_counter() - self.started,
         }  # fmt: skip
 
     def restore(self, saved: dict) -> None:
@@ -205,14 +215,8 @@ class _StageRun:
         self.rng.bit_generator.state = saved["epoch_rng"]
         self.runtime.set_rng_state(saved["torch_rng"])
         self.best.load(saved["best"])
-        self.losses = [loss.to(self.runtime.device) for loss in saved["losses"]]
-        self.weights = saved["weights"]
+        self.losses, self.weights, self.seconds = saved["losses"], saved["weights"], saved["seconds"]
         self.monitor.history[:] = saved["history"]
-
-
-def _mean(losses: list[Tensor], weights: list[float]) -> float:
-    values = torch.stack(losses).cpu().double()
-    return float(values @ torch.tensor(weights, dtype=torch.float64) / sum(weights))
 
 
 def _freeze_all_but(groups: dict[str, list[nn.Parameter]], trained: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from skulmfit.training.stages import Stage
 
-_SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_BETWEEN_LINES, _SECONDS_BETWEEN_LOSSES = 5.0, 0.3
 
 try:
     from tqdm.auto import tqdm
@@ -36,6 +36,7 @@ class Progress:
         self.verbose = verbose
         self._stage: Stage | None = None
         self._bar = None
+        self._started = self._shown = 0.0
 
     def on_step(self, stage: Stage, step: int, n_steps: int, loss: Tensor) -> None:
         """Show that one more update is done."""
@@ -44,7 +45,9 @@ class Progress:
         if stage is not self._stage:
             self._begin(stage, n_steps)
         if self._bar is not None:
-            self._bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+            if step == n_steps or time.monotonic() - self._shown >= _SECONDS_BETWEEN_LOSSES:
+                self._shown = time.monotonic()
+                self._bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)  # waits for a GPU: not every update
             self._bar.update()
             if step == n_steps:
                 self._bar.close()

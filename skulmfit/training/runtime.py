@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
 
+import numpy as np
 import torch
 
 _RANDOM_STATE = RLock()
@@ -26,6 +27,15 @@ class Runtime:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         resolved = torch.device(device)
         return cls(resolved, torch.bfloat16 if _has_fast_bfloat16(resolved) else torch.float32)
+
+    def tensor(self, ids: np.ndarray) -> torch.Tensor:
+        """Ids or indices as an int64 tensor on the device; a GPU is not waited for."""
+        tensor = torch.from_numpy(ids.astype(np.int64))
+        return (
+            tensor.pin_memory().to(self.device, non_blocking=True)
+            if self.device.type == "cuda"
+            else tensor.to(self.device)
+        )
 
     def autocast(self) -> torch.autocast:
         """Context in which training computes matrix products in `training_dtype`."""

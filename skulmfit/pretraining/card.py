@@ -1,0 +1,53 @@
+"""The model card: what a language model was made of, how, and how good it is, as Markdown beside its file."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from skulmfit.pretrained.language_model import LanguageModelData
+
+_WORD = (
+    "Nats per word: negative log-likelihood of every piece after `xxbos`, summed, divided by the number of "
+    "whitespace-separated words of the file as it is (WikiText's `<unk>`, ` @-@ ` and headings included). Each "
+    "document, in WikiText each article, is read from a zero state."
+)
+
+
+def write_card(data: LanguageModelData, path: Path) -> None:
+    """Write the card of the language model in the file `path` beside it."""
+    path.with_suffix(".md").write_text(render(data, path), encoding="utf-8")
+
+
+def render(data: LanguageModelData, path: Path) -> str:
+    """Markdown of a language model's card."""
+    rows = "\n".join(f"| {name} | {value} |" for name, value in _facts(data, path).items())
+    parts = [f"# `{path.stem}`: a {data.tokenizer.direction} language model", f"| | |\n|---|---|\n{rows}"]
+    if held_out := data.card.get("held_out"):
+        figures = "\n".join(
+            f"| `{name}` | {row['words']:,} | {row['nats_per_word']:.3f} | {row['nats_per_piece']:.3f} |"
+            for name, row in held_out.items()
+        )
+        parts += [f"| held-out text | words | nats per word | nats per piece |\n|---|---|---|---|\n{figures}", _WORD]
+    if commands := data.card.get("commands"):
+        parts.append("Made by\n\n```console\n" + "\n".join(commands) + "\n```")
+    if notes := data.card.get("notes"):
+        parts.append(notes)
+    return "\n\n".join(parts) + "\n"
+
+
+def _facts(data: LanguageModelData, path: Path) -> dict[str, str]:
+    architecture, card = data.architecture, data.card
+    n_parameters = sum(array.size for array in data.weights.values())
+    facts = {
+        "network": f"AWD-LSTM, {architecture.n_layers} layers, embeddings {architecture.embedding_dim}, hidden "
+        f"{architecture.hidden_dim}, {architecture.vocab_size:,} SentencePiece pieces",
+        "size": f"{n_parameters / 1e6:.2f} million parameters, float16, {path.stat().st_size / 2**20:.1f} MiB",
+    }
+    for name in ("data", "licence"):
+        facts |= {name: card[name]} if card.get(name) else {}
+    if settings := card.get("settings"):
+        facts["tokens seen"] = f"{card['tokens_seen']:,} in {settings['epochs']} pass(es)"
+        facts["time, hardware"] = (
+            f"{timedelta(seconds=card['seconds'])}, {card['processes']} process(es), {card['hardware']}"
+        )
+        facts["settings"] = ", ".join(f"{name} {value}" for name, value in settings.items())
+    return facts
