@@ -1,9 +1,10 @@
 """Tokens per second of a language-model step, a classifier step and predict, beside the machine's floor.
 
     python docs/benchmarks/speed.py
+    python docs/benchmarks/speed.py --device cuda --batch-size 256
 
 The floor of a part is the time its matrix products would take at the speed of one large product of the same dtype and
-threads, measured in the same run. Random token ids; the network of the shipped model. The median of several runs.
+threads, measured in the same run. Random token ids; a network of the size of the shipped model, and one of the paper's.
 """
 
 import argparse
@@ -14,8 +15,8 @@ import numpy as np
 import torch
 
 from skulmfit.classifier import CLASSIFIER_DROPOUTS
-from skulmfit.finetuner import LM_DROPOUTS
 from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
+from skulmfit.nn.dropout import LM_DROPOUTS
 from skulmfit.nn.heads import LanguageModel, PoolingHead, TextClassifier
 from skulmfit.text.corpus import TokenCorpus
 from skulmfit.training.classification import ClassificationTask, classifier_groups
@@ -25,36 +26,40 @@ from skulmfit.training.loop import Monitor, OptimizerSettings, train
 from skulmfit.training.runtime import Runtime
 from skulmfit.training.stages import Stage
 
-ARCHITECTURE = Architecture(vocab_size=12_000)
+SIZES = {"256/640": (256, 640), "400/1152": (400, 1152)}
 
 
-def lstm_flops():
+def lstm_flops(architecture):
     """Floating-point operations of the LSTM layers' products, per token, forward."""
-    return sum(2 * 4 * out * (into + out) for into, out in ARCHITECTURE.layer_sizes())
+    return sum(2 * 4 * out * (into + out) for into, out in architecture.layer_sizes())
 
 
-def softmax_flops():
+def softmax_flops(architecture):
     """The same of the tied decoder."""
-    return 2 * ARCHITECTURE.vocab_size * ARCHITECTURE.embedding_dim
+    return 2 * architecture.vocab_size * architecture.embedding_dim
 
 
-def peak_flops(dtype):
+def peak_flops(dtype, device):
     """Operations per second of one large matrix product."""
-    a, b = torch.randn(4096, 1024).to(dtype), torch.randn(1024, 2560).to(dtype)
-    return 2 * 4096 * 1024 * 2560 / statistics.median(timed(lambda: a @ b) for _ in range(9))
+    n = 4096 if device.type == "cpu" else 8192
+    a, b = torch.randn(n, 1024).to(device, dtype), torch.randn(1024, 2560).to(device, dtype)
+    return 2 * n * 1024 * 2560 / statistics.median(timed(lambda: a @ b, device) for _ in range(9))
 
 
-def timed(function):
+def timed(function, device):
     """Seconds a call takes."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait()
     started = time.perf_counter()
     function()
+    wait()
     return time.perf_counter() - started
 
 
-def random_corpus(n_documents, length):
+def random_corpus(n_documents, length, architecture):
     """Documents of random ids."""
     rng = np.random.default_rng(0)
-    return TokenCorpus.from_documents([rng.integers(3, ARCHITECTURE.vocab_size, length) for _ in range(n_documents)])
+    return TokenCorpus.from_documents([rng.integers(3, architecture.vocab_size, length) for _ in range(n_documents)])
 
 
 def training_seconds(model, groups, task):
@@ -68,38 +73,59 @@ def training_seconds(model, groups, task):
     return monitor.history[-1]["seconds"]
 
 
+def language_model_step(architecture, runtime, batch_size):
+    """Tokens per second and operations per token of an update with dropouts, AR and TAR."""
+    model = LanguageModel(AWDLSTM(architecture, LM_DROPOUTS * 0.5)).to(runtime.device)
+    corpus = random_corpus(batch_size, 70 * 12, architecture)
+    task = LanguageModelTask(
+        model, corpus, runtime, np.random.default_rng(0), batch_size=batch_size, bptt=70, alpha=2.0, beta=1.0
+    )
+    seconds = training_seconds(model, language_model_groups(model), task)
+    return corpus.ids.size / seconds, 3 * (lstm_flops(architecture) + softmax_flops(architecture))
+
+
+def classifier_step(architecture, runtime, batch_size):
+    """The same of an update of all layers."""
+    encoder = AWDLSTM(architecture, CLASSIFIER_DROPOUTS * 0.2)
+    model = TextClassifier(encoder, PoolingHead(3 * architecture.embedding_dim, 2)).to(runtime.device)
+    corpus = random_corpus(batch_size * 6, 100, architecture)
+    labels = np.random.default_rng(0).integers(0, 2, len(corpus))
+    task = ClassificationTask(
+        model, corpus, labels, np.ones(len(corpus)), runtime, batch_size=batch_size, pad_id=1, label_smoothing=0.0
+    )
+    seconds = training_seconds(model, classifier_groups(model), task)
+    return corpus.ids.size / seconds, 3 * lstm_flops(architecture)
+
+
+def predict(architecture, runtime, batch_size):
+    """The same of scoring documents with the classifier."""
+    encoder = AWDLSTM(architecture).to(runtime.device)
+    head = PoolingHead(3 * architecture.embedding_dim, 2).to(runtime.device)
+    corpus = random_corpus(batch_size * 10, 100, architecture)
+    document_outputs(encoder, corpus, runtime, pad_id=1)
+    seconds = timed(lambda: document_outputs(encoder, corpus, runtime, pad_id=1, head=head), runtime.device)
+    return corpus.ids.size / seconds, lstm_flops(architecture)
+
+
 def main():
     """Measure and print the table."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    runtime, rng = Runtime.resolve("cpu"), np.random.default_rng(0)
-    rows = []
-
-    model = LanguageModel(AWDLSTM(ARCHITECTURE, LM_DROPOUTS * 0.5))
-    corpus = random_corpus(64, 70 * 12)
-    task = LanguageModelTask(model, corpus, runtime, rng, batch_size=64, bptt=70, alpha=2.0, beta=1.0)
-    seconds = training_seconds(model, language_model_groups(model), task)
-    rows.append(("LM step", runtime.training_dtype, corpus.ids.size / seconds, 3 * (lstm_flops() + softmax_flops())))
-
-    encoder = AWDLSTM(ARCHITECTURE, CLASSIFIER_DROPOUTS * 0.2)
-    classifier = TextClassifier(encoder, PoolingHead(3 * ARCHITECTURE.embedding_dim, 2))
-    corpus = random_corpus(64 * 6, 100)
-    task = ClassificationTask(
-        classifier, corpus, rng.integers(0, 2, len(corpus)), np.ones(len(corpus)), runtime,
-        batch_size=64, pad_id=1, label_smoothing=0.0,
-    )  # fmt: skip
-    seconds = training_seconds(classifier, classifier_groups(classifier), task)
-    rows.append(("classifier step", runtime.training_dtype, corpus.ids.size / seconds, 3 * lstm_flops()))
-
-    corpus = random_corpus(640, 100)
-    document_outputs(encoder, corpus, runtime, pad_id=1)
-    seconds = timed(lambda: document_outputs(encoder, corpus, runtime, pad_id=1, head=classifier.head))
-    rows.append(("predict", torch.float32, corpus.ids.size / seconds, lstm_flops()))
-
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-    print(f"{'part':16} {'dtype':10} {'tokens/s':>10} {'of the floor':>14}")
-    for name, dtype, speed, flops in rows:
-        share = speed * flops / peak_flops(dtype)
-        print(f"{name:16} {str(dtype).removeprefix('torch.'):10} {speed:10,.0f} {100 * share:12.0f} %")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch-size", type=int, default=64)
+    options = parser.parse_args()
+    runtime = Runtime.resolve(options.device)
+    name = torch.cuda.get_device_name() if runtime.device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"torch {torch.__version__}, {name}, batches of {options.batch_size}\n")
+    print("| network | part | precision | tokens/s | of the floor |\n|---|---|---|---|---|")
+    for size, (embedding_dim, hidden_dim) in SIZES.items():
+        architecture = Architecture(12_000, embedding_dim, hidden_dim)
+        for part in (language_model_step, classifier_step, predict):
+            speed, flops = part(architecture, runtime, options.batch_size)
+            dtype = torch.float32 if part is predict else runtime.training_dtype
+            share = speed * flops / peak_flops(dtype, runtime.device)
+            precision = str(dtype).removeprefix("torch.")
+            label = part.__name__.replace("_", " ")
+            print(f"| {size} | {label} | {precision} | {speed:,.0f} | {100 * share:.0f} % |", flush=True)
 
 
 if __name__ == "__main__":
