@@ -202,6 +202,28 @@ def test_a_backward_model_reads_texts_from_their_end(encoded, tmp_path):
     assert LMFineTuner(output, epochs=0).fit(["-"])._tokenizer.direction == "backward"
 
 
+def test_a_training_can_start_from_a_language_model(encoded, trained, tmp_path):
+    output = tmp_path / "further.npz"
+    command = ["train", "--folder", str(encoded), "--output", str(output), f"--start-from={trained}", "--bptt=20"]
+    main([*command, "--learning-rate=1e-9", "--batch-size=2"])  # nothing but the rounding of the file changes
+    further, start = load_pretrained(output), load_pretrained(trained)
+    assert further.architecture == start.architecture
+    for name, weight in further.weights.items():
+        np.testing.assert_allclose(weight, start.weights[name], atol=1e-3)
+    n_tokens = 2 * start.card["tokens_seen"]
+    assert f"| tokens seen | {n_tokens:,} in 2 runs" in output.with_suffix(".md").read_text()
+
+
+def test_a_training_cannot_start_from_a_model_that_reads_other_ids_or_the_other_way(encoded, tmp_path):
+    command = ["train", "--folder", str(encoded), "--output", str(tmp_path / "lm.npz")]
+    with pytest.raises(SystemExit, match="Encode it with `encode --tokenizer en`"):
+        main([*command, "--start-from=en"])
+    backward = tmp_path / "backward.npz"
+    main([*command[:4], str(backward), *SIZES, "--direction=backward"])
+    with pytest.raises(SystemExit, match="reads backward; give that as --direction"):
+        main([*command, f"--start-from={backward}"])
+
+
 def test_two_processes_have_the_gradients_of_one_on_the_whole_batch(encoded, tmp_path):
     script = ["-m", "tests.gradients", str(encoded)]
     run([sys.executable, *script, str(tmp_path / "one.npz"), "4"])

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from skulmfit.pretrained.language_model import LanguageModelData
 
@@ -44,10 +45,22 @@ def _facts(data: LanguageModelData, path: Path) -> dict[str, str]:
     }
     for name in ("data", "licence"):
         facts |= {name: card[name]} if card.get(name) else {}
-    if settings := card.get("settings"):
-        facts["tokens seen"] = f"{card['tokens_seen']:,} in {settings['epochs']} pass(es)"
-        facts["time, hardware"] = (
-            f"{timedelta(seconds=card['seconds'])}, {card['processes']} process(es), {card['hardware']}"
-        )
-        facts["settings"] = ", ".join(f"{name} {value}" for name, value in settings.items())
-    return facts
+    runs = _runs(card)
+    if len(runs) > 1:
+        facts["tokens seen"] = f"{sum(run['tokens_seen'] for run in runs):,} in {len(runs)} runs, each from where the "\
+            "one before it ended"  # fmt: skip
+    return facts | {f"run {index}" if len(runs) > 1 else "run": _describe(run) for index, run in enumerate(runs, 1)}
+
+
+def _runs(card: dict[str, Any]) -> list[dict[str, Any]]:
+    """The cards of a model's training runs, the earliest first: a run may have started from another's model."""
+    earlier = _runs(card["start"]) if "start" in card else []
+    return [*earlier, card] if "tokens_seen" in card else earlier
+
+
+def _describe(run: dict[str, Any]) -> str:
+    settings = run["settings"]
+    parts = [f"{run['tokens_seen']:,} tokens"]
+    if "seconds" in run:
+        parts += [str(timedelta(seconds=run["seconds"])), f"{run['processes']} process(es)", run["hardware"]]
+    return ", ".join(parts) + "; " + ", ".join(f"{name} {value}" for name, value in settings.items() if value != "")

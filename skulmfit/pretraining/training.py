@@ -1,7 +1,7 @@
 """Pretraining: a new language model on an encoded corpus, from which a kill takes minutes at most."""
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import torch
 from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
 from skulmfit.nn.dropout import LM_DROPOUTS
 from skulmfit.nn.heads import LanguageModel
-from skulmfit.pretrained.language_model import LanguageModelData
+from skulmfit.pretrained.language_model import LanguageModelData, load_numpy
+from skulmfit.pretrained.registry import load_pretrained
 from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.progress import PretrainingProgress
@@ -31,6 +32,7 @@ class PretrainingSettings:
     tokens: int = 0  # from the start of the corpus, whole documents; 0 takes all
     epochs: int = 1
     direction: str = "forward"
+    start_from: str = ""  # a language model to continue from, whose size counts then; "" for a new one
     embedding_dim: int = 256
     hidden_dim: int = 640
     n_layers: int = 3
@@ -45,6 +47,9 @@ class PretrainingSettings:
     clip: float = 1.0
     seed: int = 0
     device: str = "auto"
+
+
+_SIZES = ("embedding_dim", "hidden_dim", "n_layers")
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,15 @@ def _train(
     card: dict[str, Any],
 ) -> LanguageModelData | None:
     corpus, tokenizer = _read(folder, settings)
+    start = _starting_point(settings, tokenizer)
+    if start:
+        settings = replace(settings, **{name: getattr(start.architecture, name) for name in _SIZES})
     monitor = Monitor()
     with runtime.seeded(settings.seed):
-        model = LanguageModel(_encoder(settings, tokenizer)).to(runtime.device)
+        model = LanguageModel(_encoder(settings, tokenizer))
+        if start:
+            load_numpy(model, start.weights)
+        model = model.to(runtime.device)
         if processes.rank:  # the same weights in every process, but other dropouts
             torch.manual_seed(settings.seed + processes.rank)
         rng = np.random.default_rng(settings.seed)
@@ -103,7 +114,8 @@ def _train(
     seconds = sum(row["seconds"] for row in monitor.history)
     figures = {"tokens_seen": len(corpus.ids) * settings.epochs, "seconds": round(seconds)}
     settled = {"settings": asdict(settings), "processes": processes.world_size}
-    return LanguageModelData.from_module(model, tokenizer, card | figures | settled)
+    earlier = {"start": start.card} if start else {}
+    return LanguageModelData.from_module(model, tokenizer, card | figures | settled | earlier)
 
 
 def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> LanguageModelData:
@@ -127,6 +139,21 @@ def _read(folder: Path, settings: PretrainingSettings) -> tuple[TokenCorpus, Tok
     if settings.direction == "backward":
         corpus = corpus.backward()
     return corpus, Tokenizer(tokenizer.model, settings.direction)
+
+
+def _starting_point(settings: PretrainingSettings, tokenizer: Tokenizer) -> LanguageModelData | None:
+    """The language model to continue from; it must read the ids of the corpus, and in the same direction."""
+    if not settings.start_from:
+        return None
+    start = load_pretrained(settings.start_from)
+    if start.tokenizer.model != tokenizer.model:
+        raise ValueError(
+            f"The corpus was encoded with another tokenizer than that of {settings.start_from!r}. Encode it with "
+            f"`encode --tokenizer {settings.start_from}`."
+        )
+    if start.tokenizer.direction != tokenizer.direction:
+        raise ValueError(f"{settings.start_from!r} reads {start.tokenizer.direction}; give that as --direction.")
+    return start
 
 
 def _encoder(settings: PretrainingSettings, tokenizer: Tokenizer) -> AWDLSTM:
