@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import skulmfit.pretraining.training as training
+from skulmfit.pretraining.distributed import is_first_process
 from skulmfit.training import runtime
 from skulmfit.training.loop import OptimizerSettings
 
@@ -27,7 +28,8 @@ def record(optimizer, *_):
     update = len(gradients) // len(params)
     gradients.update({f"{update}/{index}": param.grad.numpy().copy() for index, param in enumerate(params)})
     if update == 2:
-        np.savez(sys.argv[2], **gradients)
+        if is_first_process():
+            np.savez(sys.argv[2], **gradients)
         raise SystemExit
 
 

@@ -18,7 +18,7 @@ from skulmfit.text.rules import apply_rules
 from tests.conftest import TEXTS
 
 LONG = "This is the text of a document that is long enough to be read, since it has more than twenty words in it."
-SIZES = ["--embedding-dim=8", "--hidden-dim=8", "--n-layers=1", "--batch-size=2", "--bptt=20"]
+SIZES = ["--embedding-dim=8", "--hidden-dim=8", "--n-layers=1", "--batch-size=2", "--bptt=20", "--dropout-multiplier=1"]
 WORDS = "time year people way day man thing woman life child world school state family student group".split()
 
 
@@ -102,11 +102,35 @@ def test_an_encoded_corpus_is_memory_mapped_and_decodes_to_its_text(encoded):
     assert [tokenizer.decode(ids) for ids in corpus] == [apply_rules(document) for document in documents(60)]
 
 
+@pytest.mark.parametrize(
+    "alphabet", ["абвгдежзиклмнопрсту", "的一是不了人我在有他这中大来上国"], ids=["Cyrillic", "Chinese"]
+)
+def test_documents_of_other_scripts_are_told_apart(tmp_path, alphabet):
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list(alphabet), 5)) for _ in range(90)]
+    both = [" ".join(words[:45]) + "\n", "".join(words[45:]) + "\n"]  # not every script separates words
+    (tmp_path / "a.txt").write_text("\n".join(both))
+    assert list(read_documents([tmp_path])) == both
+
+
+def test_folders_give_their_text_files_only(tmp_path):
+    (tmp_path / "a.txt").write_text(documents(1)[0])
+    (tmp_path / "b.npy").write_text(documents(2)[1])
+    assert list(read_documents([tmp_path])) == documents(1)
+
+
+def test_a_missing_file_is_said_before_any_is_read(tmp_path):
+    (tmp_path / "a.txt").write_text(documents(1)[0])
+    with pytest.raises(FileNotFoundError, match=r"b\.txt does not exist"):
+        next(read_documents([tmp_path / "a.txt", tmp_path / "b.txt"]))
+
+
 def test_encoding_that_fails_leaves_no_corpus_behind(encoded, tmp_path):
     def failing():
         yield from documents(2)
         raise OSError("disk")
 
+    encode_corpus(iter(documents(3)), open_corpus(encoded)[1], tmp_path)
     with pytest.raises(OSError, match="disk"):
         encode_corpus(failing(), open_corpus(encoded)[1], tmp_path)
     with pytest.raises(FileNotFoundError, match="holds no encoded corpus"):
@@ -115,7 +139,7 @@ def test_encoding_that_fails_leaves_no_corpus_behind(encoded, tmp_path):
 
 def test_texts_without_a_document_are_refused(tmp_path):
     (tmp_path / "a.txt").write_text("Too short.")
-    with pytest.raises(SystemExit, match="no document of more than 20 words"):
+    with pytest.raises(SystemExit, match="no document of 100 characters or more"):
         main(["encode", str(tmp_path / "a.txt"), "--folder", str(tmp_path / "encoded"), "--vocab-size=300"])
 
 
@@ -128,7 +152,6 @@ def test_an_encoded_corpus_can_take_the_tokenizer_of_a_language_model(trained, t
 def test_train_writes_a_language_model_that_pretrained_accepts(encoded, trained):
     assert load_pretrained(trained).card["tokens_seen"] == len(open_corpus(encoded)[0].ids)
     assert LMFineTuner(trained, epochs=0).fit(["-"]).transform(["text"]).shape == (1, 24)
-    assert not trained.with_suffix(".checkpoint").exists()
 
 
 def test_evaluation_goes_into_the_model_and_its_card(trained, tmp_path):
@@ -139,15 +162,24 @@ def test_evaluation_goes_into_the_model_and_its_card(trained, tmp_path):
     main(["evaluate", str(model), str(held_out), "--update-card"])
     figures = load_pretrained(model).card["held_out"]["held_out.txt"]
     assert figures["words"] == 23
+    (tmp_path / "other.txt").write_text(LONG)
+    main(["evaluate", str(model), str(tmp_path / "other.txt"), "--update-card"])
+    assert set(load_pretrained(model).card["held_out"]) == {"held_out.txt", "other.txt"}
     card = model.with_suffix(".md").read_text()
     assert f"| `held_out.txt` | 23 | {figures['nats_per_word']:.3f} |" in card
+
+
+def test_the_cards_of_shipped_models_are_not_written(tmp_path):
+    (tmp_path / "held_out.txt").write_text(LONG)
+    with pytest.raises(SystemExit, match="'en' is the package's own"):
+        main(["evaluate", "en", str(tmp_path / "held_out.txt"), "--update-card"])
 
 
 def test_the_card_says_what_the_command_line_said(trained):
     card = trained.with_suffix(".md").read_text()
     assert "| data | Sixteen words |" in card
-    assert "bptt 20" in card
-    assert "forward" in card
+    assert "--bptt 20" in card
+    assert "a forward language model" in card
 
 
 def test_a_killed_command_continues_to_the_same_weights(encoded, trained, tmp_path):
@@ -172,6 +204,43 @@ def test_a_run_in_slices_of_minutes_gives_the_same_weights(encoded, trained, tmp
             break
         assert "with --resume continues" in capsys.readouterr().out
     assert same_weights(output, trained)
+    assert not output.with_suffix(".checkpoint").exists()
+
+
+def test_a_finished_model_is_not_overwritten_by_accident(encoded, trained):
+    with pytest.raises(SystemExit, match="is finished; remove it to train anew"):
+        main(["train", "--folder", str(encoded), "--output", str(trained), *SIZES, "--resume"])
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--epochs=0", "epochs == 0, must be >= 1"),
+        ("--n-layers=0", "n_layers == 0, must be >= 1"),
+        ("--learning-rate=-1", "learning_rate"),
+        ("--direction=sideways", "direction='sideways' is not one of 'forward', 'backward'"),
+        ("--minutes=nan", "minutes must be a number of at least 0"),
+        ("--batch-size=5000", "tokens are too few for 5000 streams"),
+        ("--output=model.pt", r"must end in \.npz"),
+        ("--start-from=klingon", "neither a shipped language model"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(encoded, tmp_path, option, message):
+    with pytest.raises(SystemExit, match=message):
+        main(["train", "--folder", str(encoded), "--output", str(tmp_path / "lm.npz"), *SIZES, option])
+
+
+def test_epochs_of_few_updates_have_checkpoints_too(encoded, tmp_path):
+    output = tmp_path / "lm.npz"
+    command = ["train", "--folder", str(encoded), "--output", str(output), *SIZES, "--tokens=200", "--epochs=30"]
+    main([*command, "--minutes=0"])
+    assert output.with_suffix(".checkpoint").exists()
+
+
+def test_what_is_not_a_checkpoint_is_refused(encoded, tmp_path):
+    (tmp_path / "lm.checkpoint").write_text("something else")
+    with pytest.raises(SystemExit, match="is not a checkpoint of a training, or is damaged"):
+        main(["train", "--folder", str(encoded), "--output", str(tmp_path / "lm.npz"), *SIZES, "--resume"])
 
 
 def test_an_unfinished_training_is_not_overwritten_by_accident(encoded, tmp_path):
@@ -235,8 +304,7 @@ def test_two_processes_have_the_gradients_of_one_on_the_whole_batch(encoded, tmp
 
 
 def test_torchrun_trains_and_resumes_to_the_same_weights(encoded, tmp_path):
-    settings = [*SIZES, "--dropout-multiplier=1"]
-    train = [*TORCHRUN, "-m", "skulmfit.pretraining", "train", "--folder", str(encoded), *settings]
+    train = [*TORCHRUN, "-m", "skulmfit.pretraining", "train", "--folder", str(encoded), *SIZES]
     run([*train, "--output", str(tmp_path / "whole.npz")])
     sliced = [*train, "--output", str(tmp_path / "sliced.npz"), "--resume"]
     assert run([*sliced, "--minutes=0"]).count("with --resume continues") == 1
@@ -259,6 +327,12 @@ def test_wikitext_is_cut_at_its_article_headings(tmp_path):
     documents = read_held_out(path)
     assert [document.split()[1] for document in documents] == ["One", "Two"]
     assert "Part" in documents[0]
+
+
+def test_held_out_texts_are_measured_as_they_are(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("A title\nHistory.\nformula_1\n\nShort.\n")
+    assert read_held_out(path) == ["A title\nHistory.\nformula_1\n", "Short.\n"]
 
 
 def test_the_real_corpus_reads_as_documents(data_folder):

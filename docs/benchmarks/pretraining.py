@@ -1,16 +1,16 @@
 """What each choice in pretraining gives at an equal token budget: nats per word of a held-out text.
 
-    python -m skulmfit.pretraining encode en_0.txt.bz2 --folder encoded
-    python docs/benchmarks/pretraining.py encoded en_valid.txt --tokens 1_000_000
+    python docs/benchmarks/pretraining.py en_0.txt.bz2 en_valid.txt --embedding-dim 128 --hidden-dim 256
 
-Every row changes one thing of the default settings of `python -m skulmfit.pretraining train`.
+Every row changes one thing of the default settings of `python -m skulmfit.pretraining train`; the tokenizer learns
+from the words that the network then reads.
 """
 
 import argparse
+import math
 import sys
 import tempfile
-import time
-from contextlib import nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -19,12 +19,21 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from skulmfit.pretraining import training
+from skulmfit.pretraining.corpus import read_documents
+from skulmfit.pretraining.encoding import encode_corpus, first_words, train_tokenizer
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
 from skulmfit.text import batches
 from skulmfit.training.loop import train
 
 NOTHING = nullcontext()
 FIXED_BPTT = patch.multiple(batches, _BPTT_DEVIATION=0, _HALF_BPTT_PROBABILITY=0)
+VOCAB_SIZE = 12_000
+
+
+def scheduled(**shape):
+    """Pretraining whose schedule has another shape."""
+    stage = training._stage
+    return patch.object(training, "_stage", lambda settings: replace(stage(settings), **shape))
 
 
 def averaged(model, *args, monitor, **options):
@@ -42,49 +51,61 @@ def averaged(model, *args, monitor, **options):
     return finished
 
 
-VARIANTS = {
-    "defaults": ({}, NOTHING),
-    "rate times 2": ({"learning_rate": 1e-2}, NOTHING),
-    "rate halved": ({"learning_rate": 2.5e-3}, NOTHING),
-    "embeddings at 0.3 of the rate": ({"embedding_rate": 0.3}, NOTHING),
-    "8 streams": ({"batch_size": 8}, NOTHING),
-    "32 streams": ({"batch_size": 32}, NOTHING),
-    "64 streams": ({"batch_size": 64}, NOTHING),
-    "bptt 35": ({"bptt": 35}, NOTHING),
-    "bptt 70, never another length": ({}, FIXED_BPTT),
-    "AR 2, TAR 1": ({"alpha": 2.0, "beta": 1.0}, NOTHING),
-    "dropouts times 0.3": ({"dropout_multiplier": 0.3}, NOTHING),
-    "no weight decay": ({"weight_decay": 0.0}, NOTHING),
-    "averaged weights (EMA 0.99)": ({}, patch.object(training, "train", averaged)),
+@contextmanager
+def averaged_at_a_constant_rate():
+    """Averaging instead of a falling rate."""
+    with scheduled(ratio=1.0), patch.object(training, "train", averaged):
+        yield
+
+
+VARIANTS = {  # changes to the settings, vocabulary, patch
+    "defaults": ({}, VOCAB_SIZE, NOTHING),
+    "rate doubled": ({"learning_rate": 6e-3}, VOCAB_SIZE, NOTHING),
+    "rate halved": ({"learning_rate": 1.5e-3}, VOCAB_SIZE, NOTHING),
+    "embeddings as fast as the layers": ({"embedding_rate": 1.0}, VOCAB_SIZE, NOTHING),
+    "16 streams": ({"batch_size": 16}, VOCAB_SIZE, NOTHING),
+    "64 streams": ({"batch_size": 64}, VOCAB_SIZE, NOTHING),
+    "bptt 70, never another length": ({}, VOCAB_SIZE, FIXED_BPTT),
+    "AR 2, TAR 1": ({"alpha": 2.0, "beta": 1.0}, VOCAB_SIZE, NOTHING),
+    "dropouts times 0.3": ({"dropout_multiplier": 0.3}, VOCAB_SIZE, NOTHING),
+    "constant rate": ({}, VOCAB_SIZE, scheduled(ratio=1.0)),
+    "rate rises for 30 %": ({}, VOCAB_SIZE, scheduled(cut_frac=0.3)),
+    "averaged weights (EMA 0.99)": ({}, VOCAB_SIZE, patch.object(training, "train", averaged)),
+    "constant rate, averaged weights": ({}, VOCAB_SIZE, averaged_at_a_constant_rate()),
+    "6,000 pieces": ({}, 6_000, NOTHING),
+    "24,000 pieces": ({}, 24_000, NOTHING),
 }
 
 
 def main():
     """Train every variant and print its row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="an encoded corpus")
+    parser.add_argument("text", type=Path, help="a text to train on")
     parser.add_argument("held_out", type=Path, help="a text to measure on")
     parser.add_argument("--tokens", type=int, default=1_000_000)
+    parser.add_argument("--embedding-dim", type=int, default=256)
+    parser.add_argument("--hidden-dim", type=int, default=640)
     parser.add_argument("--only", nargs="+", choices=VARIANTS, help="some of the variants")
     options = parser.parse_args()
     documents = read_held_out(options.held_out)
     print(f"{torch.get_num_threads()} threads, {options.tokens:,} tokens\n", "| | nats per word | tokens/s |", sep="\n")
     print("|---|---|---|", flush=True)
     for name in options.only or VARIANTS:
-        changes, context = VARIANTS[name]
-        with context, redirect_stdout(sys.stderr):
-            data, seconds = trained(options, changes)
-        nats = evaluate(data, documents)["nats_per_word"]
-        print(f"| {name} | {nats:.3f} | {data.card['tokens_seen'] / seconds:,.0f} |", flush=True)
+        changes, vocab_size, context = VARIANTS[name]
+        with context, redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as folder:
+            data = trained(options, changes, vocab_size, Path(folder))
+        nats, speed = evaluate(data, documents)["nats_per_word"], data.card["tokens_seen"] / data.card["seconds"]
+        print(f"| {name} | {nats:.3f} | {speed:,.0f} |", flush=True)
 
 
-def trained(options, changes):
-    """The language model of a variant, and the seconds it took."""
-    settings = replace(training.PretrainingSettings(tokens=options.tokens), **changes)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = training.CheckpointSettings(Path(folder) / "run.checkpoint", interval_seconds=1e9)
-        started = time.perf_counter()
-        return training.pretrain(options.folder, settings, checkpoint), time.perf_counter() - started
+def trained(options, changes, vocab_size, folder):
+    """The language model of a variant."""
+    documents = first_words(read_documents([options.text]), options.tokens)  # a word is a token or more
+    tokenizer, documents = train_tokenizer(documents, vocab_size=vocab_size, max_words=options.tokens)
+    encode_corpus(documents, tokenizer, folder)
+    sizes = {"embedding_dim": options.embedding_dim, "hidden_dim": options.hidden_dim}
+    settings = replace(training.PretrainingSettings(tokens=options.tokens, **sizes), **changes)
+    return training.pretrain(folder, settings, training.CheckpointSettings(folder / "run.checkpoint", math.inf, 1e9))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-_LOGITS_PER_CHUNK = 1 << 22  # 16 MB in float32: stays in the last-level cache
+# 16 MB in float32 stay in the last-level cache of a CPU; a GPU wants large kernels, and has memory for them.
+_LOGITS_PER_CHUNK, _LOGITS_PER_CHUNK_GPU = 1 << 22, 1 << 27
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -13,7 +14,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def forward(ctx, hidden, weight, bias, targets, row_weights, label_smoothing, dtype, needs_grad):
         """Hidden (N, E), weight (V, E), bias (V,), targets (N,), row_weights (N,) summing to 1."""
         low_weight, low_bias = weight.to(dtype), bias.to(dtype)
-        n_rows = min(len(hidden), max(1, _LOGITS_PER_CHUNK // len(weight)))
+        n_logits = _LOGITS_PER_CHUNK if hidden.device.type == "cpu" else _LOGITS_PER_CHUNK_GPU
+        n_rows = min(len(hidden), max(1, n_logits // len(weight)))
         # One set of buffers for all chunks: fresh ones would cost as much in page faults as the softmax itself.
         low_buffer = low_weight.new_empty(n_rows, len(weight))
         logit_buffer, log_prob_buffer = (torch.empty_like(low_buffer, dtype=torch.float32) for _ in range(2))

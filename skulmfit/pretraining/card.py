@@ -28,8 +28,6 @@ def render(data: LanguageModelData, path: Path) -> str:
             for name, row in held_out.items()
         )
         parts += [f"| held-out text | words | nats per word | nats per piece |\n|---|---|---|---|\n{figures}", _WORD]
-    if commands := data.card.get("commands"):
-        parts.append("Made by\n\n```console\n" + "\n".join(commands) + "\n```")
     if notes := data.card.get("notes"):
         parts.append(notes)
     return "\n\n".join(parts) + "\n"
@@ -45,22 +43,25 @@ def _facts(data: LanguageModelData, path: Path) -> dict[str, str]:
     }
     for name in ("data", "licence"):
         facts |= {name: card[name]} if card.get(name) else {}
-    runs = _runs(card)
+    runs = training_runs(card)
     if len(runs) > 1:
-        facts["tokens seen"] = f"{sum(run['tokens_seen'] for run in runs):,} in {len(runs)} runs, each from where the "\
-            "one before it ended"  # fmt: skip
+        total = sum(run["tokens_seen"] for run in runs)
+        facts["tokens seen"] = f"{total:,} in {len(runs)} runs, each from where the one before it ended"
     return facts | {f"run {index}" if len(runs) > 1 else "run": _describe(run) for index, run in enumerate(runs, 1)}
 
 
-def _runs(card: dict[str, Any]) -> list[dict[str, Any]]:
+def training_runs(card: dict[str, Any]) -> list[dict[str, Any]]:
     """The cards of a model's training runs, the earliest first: a run may have started from another's model."""
-    earlier = _runs(card["start"]) if "start" in card else []
+    earlier = training_runs(card["start"]) if "start" in card else []
     return [*earlier, card] if "tokens_seen" in card else earlier
 
 
 def _describe(run: dict[str, Any]) -> str:
-    settings = run["settings"]
     parts = [f"{run['tokens_seen']:,} tokens"]
     if "seconds" in run:
-        parts += [str(timedelta(seconds=run["seconds"])), f"{run['processes']} process(es)", run["hardware"]]
-    return ", ".join(parts) + "; " + ", ".join(f"{name} {value}" for name, value in settings.items() if value != "")
+        parts.append(f"{timedelta(seconds=run['seconds'])} in {run['processes']} process(es)")
+    if "hardware" in run:
+        parts.append(run["hardware"])
+    settings = run["settings"].items()
+    options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in settings if value != "")
+    return f"{', '.join(parts)}: `train {options}`"

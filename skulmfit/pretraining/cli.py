@@ -3,17 +3,14 @@
 import argparse
 import json
 import math
-import os
-import platform
 from dataclasses import fields, replace
 from pathlib import Path
 
-import torch
-
 from skulmfit.pretrained.language_model import LanguageModelData
-from skulmfit.pretrained.registry import load_pretrained, locate
+from skulmfit.pretrained.registry import available, load_pretrained
 from skulmfit.pretraining.card import write_card
 from skulmfit.pretraining.corpus import read_documents
+from skulmfit.pretraining.distributed import is_first_process
 from skulmfit.pretraining.encoding import encode_corpus, train_tokenizer
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
 from skulmfit.pretraining.training import CheckpointSettings, PretrainingSettings, export, pretrain
@@ -25,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except (ValueError, FileNotFoundError, FileExistsError) as error:
+    except (ValueError, TypeError, FloatingPointError, OSError, EOFError) as error:
         raise SystemExit(f"error: {error}") from error
 
 
@@ -53,12 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--checkpoint-seconds", type=float, default=120.0, help="what a kill may cost")
     _add_card_options(training)
     for field in fields(PretrainingSettings):
-        flag, choices = (
-            "--" + field.name.replace("_", "-"),
-            ("forward", "backward") if field.name == "direction" else None,
-        )
-        help_text = f"default {field.default}"
-        training.add_argument(flag, type=field.type, default=field.default, choices=choices, help=help_text)
+        flag, meaning = "--" + field.name.replace("_", "-"), f"{field.metadata['help']} (default {field.default!r})"
+        training.add_argument(flag, type=field.type, default=field.default, help=meaning)
     training.set_defaults(command=_train)
 
     exporting = commands.add_parser("export", help="write the language model of an unfinished training")
@@ -99,15 +92,27 @@ def _train(options: argparse.Namespace) -> None:
     settings = PretrainingSettings(
         **{field.name: getattr(options, field.name) for field in fields(PretrainingSettings)}
     )
-    path = options.output.with_suffix(".checkpoint")
+    output: Path = options.output
+    if output.suffix != ".npz":
+        raise ValueError(f"--output {output} must end in .npz.")
+    path = output.with_suffix(".checkpoint")
+    if output.exists() and not path.exists():
+        raise FileExistsError(f"{output} is finished; remove it to train anew.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if options.resume and is_first_process():
+        print(f"continuing from {path}" if path.exists() else f"no {path}: starting anew", flush=True)
     checkpoint = CheckpointSettings(path, options.minutes, options.checkpoint_seconds, options.resume)
     data = pretrain(options.folder, settings, checkpoint, card=_card(options))
-    if int(os.environ.get("RANK", 0)):  # the first process speaks and writes for all
+    if not is_first_process():
         return
     if data is None:
-        print(f"Stopped before the end. The same command with --resume continues from {path}.")
+        print(
+            f"Stopped before the end. The same command with --resume continues from {path}."
+            if path.exists()
+            else "Stopped before the first checkpoint: nothing is kept."
+        )
         return
-    _save(data, options.output)
+    _save(data, output)
     path.unlink(missing_ok=True)
 
 
@@ -116,11 +121,14 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    if options.update_card and options.model in available():
+        raise ValueError(f"--update-card writes into a file of yours; {options.model!r} is the package's own.")
     data = load_pretrained(options.model)
     figures = {path.name: evaluate(data, read_held_out(path)) for path in options.texts}
     print(json.dumps(figures, indent=2))
     if options.update_card:
-        _save(replace(data, card=data.card | {"held_out": figures}), locate(options.model))
+        held_out = data.card.get("held_out", {}) | figures
+        _save(replace(data, card=data.card | {"held_out": held_out}), Path(options.model))
 
 
 def _save(data: LanguageModelData, path: Path) -> None:
@@ -130,8 +138,5 @@ def _save(data: LanguageModelData, path: Path) -> None:
 
 
 def _card(options: argparse.Namespace) -> dict[str, str]:
-    """What the command line and the machine say of a training."""
-    has_gpu = torch.cuda.is_available()
-    hardware = torch.cuda.get_device_name() if has_gpu else f"{torch.get_num_threads()} threads of {platform.machine()}"
-    card = {name: getattr(options, name) for name in ("data", "licence", "notes")}
-    return card | {"hardware": f"{hardware}, torch {torch.__version__}"}
+    """What the command line says of a training."""
+    return {name: getattr(options, name) for name in ("data", "licence", "notes")}

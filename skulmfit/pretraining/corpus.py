@@ -13,29 +13,34 @@ from typing import TextIO
 STANDARD_INPUT = "-"
 _OPENERS = {".bz2": bz2.open, ".gz": gzip.open}
 _PLACEHOLDER = re.compile(r"\b(?:formula|codice|math)_\d+\b")  # left by Wikipedia extractors for what they dropped
-_EMPTY_BRACKETS = re.compile(r"\(\s*[,;:]*\s*\)")
+_EMPTY_BRACKETS = re.compile(r"(?<!\w)\(\s*[,;:]*\s*\)")
 _HEADING = re.compile(  # a line such as `Early life and education.`; not `He left.`
     r"(?!(?:I|You|He|She|It|We|They|This|That|There) )(?:[^\W\d_](?:[^\W\d_]|['’-])*(?: |\.\s*$)){1,4}"
 )
-_NAME_OR_NUMBER = re.compile(r"\w*[^\W_a-z]\w*")
-_WORD = re.compile(r"[^\W\d_]+")
-_MIN_WORDS = 20  # shorter documents are redirects and stubs
+_WORD = re.compile(r"\w+")
+_MIN_CHARS = 100  # shorter documents are redirects and stubs
 _TEMPLATE_WORDS = 40  # documents whose first words are the same but for names and numbers came from one template
+_MIN_TEMPLATE_WORDS = 10  # fewer say nothing
 
 
 def read_documents(paths: Iterable[str | Path]) -> Iterator[str]:
     """Documents of text files as a stream, cleaned, each template's only once.
 
-    A file is plain, .gz or .bz2; a folder stands for its files and "-" for standard input; a blank line ends a
-    document.
+    A file is plain, .gz or .bz2; a folder stands for those of its files that end in .txt, .gz or .bz2, and "-" for
+    standard input; a blank line ends a document.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the files is missing, before any is read.
     """
     seen: set[int] = set()
-    for path in _files(paths):
+    for path in list(_files(paths)):
         with _open(path) as lines:
-            for document in map(clean, _documents(lines)):
-                template = hash(_template(document))
-                if template not in seen and _is_long_enough(document):
-                    seen.add(template)
+            for document in map(clean, split_documents(lines)):
+                template = _template(document)
+                if len(document) >= _MIN_CHARS and (template is None or hash(template) not in seen):
+                    seen.add(hash(template))
                     yield document
 
 
@@ -52,7 +57,12 @@ def clean(document: str) -> str:
 
 def _files(paths: Iterable[str | Path]) -> Iterator[Path]:
     for path in map(Path, paths):
-        yield from sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.suffix in (".txt", *_OPENERS) and file.is_file())
+        elif path.exists() or str(path) == STANDARD_INPUT:
+            yield path
+        else:
+            raise FileNotFoundError(f"{path} does not exist; give text files (.txt, .gz, .bz2), folders or -.")
 
 
 def _open(path: Path):
@@ -61,7 +71,8 @@ def _open(path: Path):
     return _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8", errors="replace")
 
 
-def _documents(lines: TextIO) -> Iterator[str]:
+def split_documents(lines: TextIO) -> Iterator[str]:
+    """What blank lines separate, as it is."""
     paragraphs: list[str] = []
     for line in lines:
         if line.strip():
@@ -73,12 +84,8 @@ def _documents(lines: TextIO) -> Iterator[str]:
         yield "".join(paragraphs)
 
 
-def _template(document: str) -> str:
+def _template(document: str) -> tuple[str, ...] | None:
     """The first lower-case words after the title: what is left of a text without its names and numbers."""
     body = document.partition("\n")[2] or document
-    words = _WORD.findall(_NAME_OR_NUMBER.sub("", body[: 20 * _TEMPLATE_WORDS]))
-    return " ".join(words[:_TEMPLATE_WORDS])
-
-
-def _is_long_enough(document: str) -> bool:
-    return len(document.split(maxsplit=_MIN_WORDS)) > _MIN_WORDS
+    words = [word for word in _WORD.findall(body[: 20 * _TEMPLATE_WORDS]) if word.isalpha() and word == word.lower()]
+    return tuple(words[:_TEMPLATE_WORDS]) if len(words) >= _MIN_TEMPLATE_WORDS else None

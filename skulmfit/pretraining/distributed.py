@@ -25,6 +25,11 @@ class Processes:
         return loss if self.world_size == 1 else nn.parallel.DistributedDataParallel(loss)
 
 
+def is_first_process() -> bool:
+    """Whether this process speaks and writes for all."""
+    return not dist.is_torchelastic_launched() or os.environ["RANK"] == "0"
+
+
 @contextmanager
 def join_processes(device: str) -> Iterator[tuple[Processes, Runtime]]:
     """Meet the processes that torchrun has started, if it has; each gets a GPU of its own where there are some."""

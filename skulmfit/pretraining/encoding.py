@@ -15,7 +15,7 @@ _DOCUMENTS_PER_BATCH = 5_000
 
 def train_tokenizer(documents: Iterator[str], *, vocab_size: int, max_words: int) -> tuple[Tokenizer, Iterator[str]]:
     """Train a tokenizer on the first `max_words` words of a stream of documents; the whole stream comes back."""
-    first = list(_first_words(documents, max_words))
+    first = list(first_words(documents, max_words))
     return Tokenizer.train(first, vocab_size=vocab_size), itertools.chain(first, documents)
 
 
@@ -25,6 +25,7 @@ def encode_corpus(documents: Iterator[str], tokenizer: Tokenizer, folder: Path, 
     Memory holds one batch of documents and all offsets, never the corpus. What is cut short leaves no `ids.npy`.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ids.npy").unlink(missing_ok=True)
     (folder / "tokenizer.model").write_bytes(tokenizer.model)
     lengths: list[np.ndarray] = []
     n_tokens = 0
@@ -36,7 +37,9 @@ def encode_corpus(documents: Iterator[str], tokenizer: Tokenizer, folder: Path, 
             n_tokens += len(corpus.ids)
             print(f"encoded {n_tokens:,} tokens", flush=True)
         if not n_tokens:
-            raise ValueError("There is no document of more than 20 words in the texts; a blank line ends a document.")
+            raise ValueError(
+                "There is no document of 100 characters or more in the texts; a blank line ends a document."
+            )
         np.save(folder / "offsets.npy", np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64))
     return open_corpus(folder)[0]
 
@@ -79,7 +82,8 @@ class _GrowingArray:
             os.replace(self.file.name, self.path)
 
 
-def _first_words(documents: Iterator[str], max_words: int) -> Iterator[str]:
+def first_words(documents: Iterator[str], max_words: int) -> Iterator[str]:
+    """Documents from the start of a stream, up to the one in which `max_words` is reached."""
     n_words = 0
     for document in documents:
         yield document

@@ -1,11 +1,12 @@
 """Perplexity that can be compared between vocabularies."""
 
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from skulmfit.pretrained.language_model import LanguageModelData
-from skulmfit.pretraining.corpus import read_documents
+from skulmfit.pretraining.corpus import split_documents
 from skulmfit.training.inference import log_likelihoods
 from skulmfit.training.runtime import Runtime
 
@@ -13,11 +14,17 @@ _WIKITEXT_ARTICLE = re.compile(r"^ = [^=].*[^=] = \n", re.M)
 
 
 def read_held_out(path: Path) -> list[str]:
-    """Documents of a held-out file; a file in WikiText's form is cut at its article headings."""
+    """Documents of a held-out text file as they are, nothing cleaned.
+
+    A blank line ends a document; a file in WikiText's form is cut at its article headings instead.
+    """
     text = path.read_text(encoding="utf-8")
     starts = [match.start() for match in _WIKITEXT_ARTICLE.finditer(text)]
     if not starts:
-        return list(read_documents([path]))
+        documents = list(split_documents(io.StringIO(text)))
+        if not documents:
+            raise ValueError(f"{path} holds no text.")
+        return documents
     return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)])]
 
 

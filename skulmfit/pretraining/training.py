@@ -1,7 +1,8 @@
 """Pretraining: a new language model on an encoded corpus, from which a kill takes minutes at most."""
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -11,45 +12,59 @@ import torch
 from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
 from skulmfit.nn.dropout import LM_DROPOUTS
 from skulmfit.nn.heads import LanguageModel
-from skulmfit.pretrained.language_model import LanguageModelData, load_numpy
+from skulmfit.pretrained.language_model import LanguageModelData
 from skulmfit.pretrained.registry import load_pretrained
 from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.progress import PretrainingProgress
 from skulmfit.text.corpus import TokenCorpus
-from skulmfit.text.tokenizer import Tokenizer
+from skulmfit.text.tokenizer import DIRECTIONS, Tokenizer
 from skulmfit.training.checkpoint import Checkpoint
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
 from skulmfit.training.loop import Monitor, OptimizerSettings, train
 from skulmfit.training.runtime import Runtime
 from skulmfit.training.stages import EMBEDDING, Stage
+from skulmfit.validation import check_choice, check_number
+
+
+def _setting(default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"help": meaning})
 
 
 @dataclass(frozen=True)
 class PretrainingSettings:
     """Everything a pretraining run depends on, besides its corpus and the number of processes."""
 
-    tokens: int = 0  # from the start of the corpus, whole documents; 0 takes all
-    epochs: int = 1
-    direction: str = "forward"
-    start_from: str = ""  # a language model to continue from, whose size counts then; "" for a new one
-    embedding_dim: int = 256
-    hidden_dim: int = 640
-    n_layers: int = 3
-    learning_rate: float = 3e-3
-    embedding_rate: float = 0.3  # the embeddings' rate as a share of the learning rate
-    batch_size: int = 16  # of each process
-    bptt: int = 70
-    alpha: float = 0.0
-    beta: float = 0.0
-    dropout_multiplier: float = 0.0  # a compact network that sees every token once has nothing to over-fit
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    seed: int = 0
-    device: str = "auto"
+    tokens: int = _setting(0, "how much of the corpus, from its start, in whole documents; 0 for all")
+    epochs: int = _setting(1, "passes over it")
+    direction: str = _setting("forward", "forward, or backward to read every document from its end")
+    start_from: str = _setting("", "a language model to continue from, whose sizes count then; '' for a new one")
+    embedding_dim: int = _setting(256, "width of embeddings and last layer")
+    hidden_dim: int = _setting(640, "width of the other layers")
+    n_layers: int = _setting(3, "LSTM layers")
+    learning_rate: float = _setting(3e-3, "peak learning rate")
+    embedding_rate: float = _setting(0.5, "that of the embeddings, as a share of it")
+    batch_size: int = _setting(32, "parallel streams of each process")
+    bptt: int = _setting(70, "mean number of tokens through which gradients flow back")
+    alpha: float = _setting(0.0, "activation regularisation (AR)")
+    beta: float = _setting(0.0, "temporal activation regularisation (TAR)")
+    # A compact network that sees every token once has nothing to over-fit.
+    dropout_multiplier: float = _setting(0.0, "factor on AWD-LSTM's dropouts")
+    weight_decay: float = _setting(0.01, "decoupled weight decay")
+    clip: float = _setting(1.0, "largest norm of the gradient")
+    seed: int = _setting(0, "of everything random")
+    device: str = _setting("auto", "where to compute: a GPU where there is one, else the CPU")
 
-
-_SIZES = ("embedding_dim", "hidden_dim", "n_layers")
+    def __post_init__(self):
+        for name in ("epochs", "embedding_dim", "hidden_dim", "n_layers", "batch_size"):
+            check_number(getattr(self, name), name, Integral, low=1)
+        check_number(self.bptt, "bptt", Integral, low=5)
+        check_number(self.tokens, "tokens", Integral, low=0)
+        check_choice(self.direction, "direction", DIRECTIONS)
+        for name in ("learning_rate", "clip"):
+            check_number(getattr(self, name), name, Real, low=0, bounds="neither")
+        for name in ("embedding_rate", "alpha", "beta", "dropout_multiplier", "weight_decay"):
+            check_number(getattr(self, name), name, Real, low=0)
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,11 @@ class CheckpointSettings:
     minutes: float = math.inf
     interval_seconds: float = 120.0
     resume: bool = False
+
+    def __post_init__(self):
+        for name in ("minutes", "interval_seconds"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be a number of at least 0, got {getattr(self, name)}.")
 
 
 def pretrain(
@@ -85,16 +105,10 @@ def _train(
     runtime: Runtime,
     card: dict[str, Any],
 ) -> LanguageModelData | None:
-    corpus, tokenizer = _read(folder, settings)
-    start = _starting_point(settings, tokenizer)
-    if start:
-        settings = replace(settings, **{name: getattr(start.architecture, name) for name in _SIZES})
+    corpus, tokenizer, start = _read(folder, settings)
     monitor = Monitor()
     with runtime.seeded(settings.seed):
-        model = LanguageModel(_encoder(settings, tokenizer))
-        if start:
-            load_numpy(model, start.weights)
-        model = model.to(runtime.device)
+        model = _new_model(settings, tokenizer, start).to(runtime.device)
         if processes.rank:  # the same weights in every process, but other dropouts
             torch.manual_seed(settings.seed + processes.rank)
         rng = np.random.default_rng(settings.seed)
@@ -102,43 +116,55 @@ def _train(
             model, corpus, runtime, rng, batch_size=settings.batch_size, bptt=settings.bptt, alpha=settings.alpha,
             beta=settings.beta, rank=processes.rank, world_size=processes.world_size, wrap=processes.wrap,
         )  # fmt: skip
+        if task.n_batches() == 0:
+            raise ValueError(
+                f"{len(corpus.ids)} tokens are too few for {settings.batch_size} streams in each of "
+                f"{processes.world_size} process(es); give a larger corpus or a smaller batch_size."
+            )
         if processes.rank == 0:
             monitor.on_step = PretrainingProgress(len(corpus.ids) / task.n_batches()).on_step
         finished = train(
-            model, language_model_groups(model), [(_stage(settings), task)],
+            model, language_model_groups(model), [(_stage(settings, model), task)],
             settings=OptimizerSettings((0.8, 0.99), settings.weight_decay, settings.clip), runtime=runtime, rng=rng,
             monitor=monitor, checkpoint=_checkpoint(settings, checkpoint, len(corpus.ids), len(tokenizer), processes),
         )  # fmt: skip
     if not finished:
         return None
     seconds = sum(row["seconds"] for row in monitor.history)
-    figures = {"tokens_seen": len(corpus.ids) * settings.epochs, "seconds": round(seconds)}
-    settled = {"settings": asdict(settings), "processes": processes.world_size}
-    earlier = {"start": start.card} if start else {}
-    return LanguageModelData.from_module(model, tokenizer, card | figures | settled | earlier)
+    figures = {"tokens_seen": len(corpus.ids) * settings.epochs, "hardware": runtime.description()}
+    card = card | figures | _provenance(settings, start, processes.world_size, seconds)
+    return LanguageModelData.from_module(model, tokenizer, card)
 
 
 def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> LanguageModelData:
     """The language model as it stands in the checkpoint of an unfinished training."""
     identity, state = Checkpoint(path).read()
     settings = PretrainingSettings(**{field.name: identity[field.name] for field in fields(PretrainingSettings)})
-    corpus, tokenizer = _read(folder, settings)
-    model = LanguageModel(_encoder(settings, tokenizer))
+    corpus, tokenizer, start = _read(folder, settings)
+    model = _new_model(settings, tokenizer, start)
     model.load_state_dict(state["model"])
     seconds = state["seconds"] + sum(row["seconds"] for row in state["history"])
     n_seen = len(corpus.ids) * state["epoch"] + int(sum(state["weights"])) * identity["processes"]
-    figures = {"tokens_seen": n_seen, "seconds": round(seconds)}
-    settled = {"settings": asdict(settings), "processes": identity["processes"]}
-    return LanguageModelData.from_module(model, tokenizer, (card or {}) | figures | settled)
+    provenance = _provenance(settings, start, identity["processes"], seconds)
+    return LanguageModelData.from_module(model, tokenizer, (card or {}) | {"tokens_seen": n_seen} | provenance)
 
 
-def _read(folder: Path, settings: PretrainingSettings) -> tuple[TokenCorpus, Tokenizer]:
-    """What is trained on, in the direction it is read."""
+def _provenance(
+    settings: PretrainingSettings, start: LanguageModelData | None, n_processes: int, seconds: float
+) -> dict[str, Any]:
+    """What the card says of a run, and of the run before it."""
+    own = {"settings": asdict(settings), "processes": n_processes, "seconds": round(seconds)}
+    return own | ({"start": start.card} if start else {})
+
+
+def _read(folder: Path, settings: PretrainingSettings) -> tuple[TokenCorpus, Tokenizer, LanguageModelData | None]:
+    """What is trained on, in the direction it is read, and the language model to continue from."""
     corpus, tokenizer = open_corpus(folder)
     corpus = first_documents(corpus, settings.tokens or len(corpus.ids))
     if settings.direction == "backward":
         corpus = corpus.backward()
-    return corpus, Tokenizer(tokenizer.model, settings.direction)
+    tokenizer = Tokenizer(tokenizer.model, settings.direction)
+    return corpus, tokenizer, _starting_point(settings, tokenizer)
 
 
 def _starting_point(settings: PretrainingSettings, tokenizer: Tokenizer) -> LanguageModelData | None:
@@ -156,15 +182,18 @@ def _starting_point(settings: PretrainingSettings, tokenizer: Tokenizer) -> Lang
     return start
 
 
-def _encoder(settings: PretrainingSettings, tokenizer: Tokenizer) -> AWDLSTM:
+def _new_model(settings: PretrainingSettings, tokenizer: Tokenizer, start: LanguageModelData | None) -> LanguageModel:
+    dropouts = LM_DROPOUTS * settings.dropout_multiplier
+    if start:
+        return start.build(dropouts)
     architecture = Architecture(len(tokenizer), settings.embedding_dim, settings.hidden_dim, settings.n_layers)
-    return AWDLSTM(architecture, LM_DROPOUTS * settings.dropout_multiplier)
+    return LanguageModel(AWDLSTM(architecture, dropouts))
 
 
-def _stage(settings: PretrainingSettings) -> Stage:
-    rate = settings.learning_rate
-    rates = {f"lstm{index}": rate for index in range(settings.n_layers)}
-    return Stage("pretraining", rates | {EMBEDDING: rate * settings.embedding_rate}, settings.epochs)
+def _stage(settings: PretrainingSettings, model: LanguageModel) -> Stage:
+    rates = dict.fromkeys(language_model_groups(model), settings.learning_rate)
+    rates[EMBEDDING] *= settings.embedding_rate
+    return Stage("pretraining", rates, settings.epochs)
 
 
 def _checkpoint(

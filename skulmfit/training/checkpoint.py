@@ -79,6 +79,15 @@ class Checkpoint:
         return state
 
     def read(self) -> tuple[dict, dict]:
-        """Identity and state in the file, whatever training they are of."""
-        saved = torch.load(self.path, map_location="cpu", weights_only=True)
-        return saved["identity"], saved["state"]
+        """Identity and state in the file, whatever training they are of.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a checkpoint, or is damaged.
+        """
+        try:
+            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+            return saved["identity"], saved["state"]
+        except Exception as error:  # whatever it is that torch's reader stumbles over
+            raise ValueError(f"{self.path} is not a checkpoint of a training, or is damaged: {error}") from error

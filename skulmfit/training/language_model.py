@@ -36,7 +36,7 @@ class LanguageModelTask:
     """Documents in random order as parallel streams, the state carried from batch to batch.
 
     Of several processes that train one model, `rank` among `world_size`, each has `batch_size` streams of its own, and
-    `wrap` makes the loss add up their gradients.
+    `wrap` makes the loss average their gradients.
     """
 
     def __init__(
@@ -71,9 +71,10 @@ class LanguageModelTask:
     def batches(self, rng: np.random.Generator) -> Iterator[StreamBatch]:
         """One epoch, documents shuffled anew, starting from a zero state."""
         self._state = []
-        stream, own = shuffled_stream(self.corpus, rng), slice(self.rank * self.batch_size, None)
+        own = slice(self.rank * self.batch_size, (self.rank + 1) * self.batch_size)
+        stream = shuffled_stream(self.corpus, rng)
         for batch in stream_batches(stream, self.batch_size * self.world_size, self._lengths):
-            yield StreamBatch(batch.inputs[own][: self.batch_size], batch.targets[own][: self.batch_size])
+            yield StreamBatch(batch.inputs[own], batch.targets[own])
 
     def loss(self, batch: StreamBatch) -> StepLoss:
         """Cross-entropy with AR and TAR; the rate follows the length of the batch (Merity et al. 2018, section 5)."""

@@ -162,7 +162,7 @@ class _StageRun:
                 self.task_state = None
             self._step(batch)
             self.n_done = index + 1
-            if self.n_done % _UPDATES_BETWEEN_CARE == 0:
+            if (self.epoch * self.n_batches + self.n_done) % _UPDATES_BETWEEN_CARE == 0:
                 self._collect_losses()
                 release_free_memory()
                 if self.checkpoint is not None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,15 @@ class Runtime:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         resolved = torch.device(device)
         return cls(resolved, torch.bfloat16 if _has_fast_bfloat16(resolved) else torch.float32)
+
+    def description(self) -> str:
+        """The hardware, in words, for a model card."""
+        name = (
+            torch.cuda.get_device_name(self.device)
+            if self.device.type == "cuda"
+            else f"{torch.get_num_threads()} threads of {platform.machine()}"
+        )
+        return f"{name}, torch {torch.__version__}"
 
     def tensor(self, ids: np.ndarray) -> torch.Tensor:
         """Ids or indices as an int64 tensor on the device; a GPU is not waited for."""
