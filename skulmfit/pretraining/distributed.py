@@ -1,5 +1,6 @@
 """Several processes that train one model, as `torchrun` starts them."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +44,10 @@ def join_processes(device: str) -> Iterator[tuple[Processes, Runtime]]:
     dist.init_process_group("nccl" if runtime.device.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size()), runtime
+        dist.barrier()
     finally:
+        # What still holds the group's threads, in cycles of references, would abort the process at its end.
+        gc.collect()
         dist.destroy_process_group()
 
 
