@@ -2,6 +2,7 @@
 
 from skulmfit.classifier import ULMFiTClassifier
 from skulmfit.finetuner import LMFineTuner
+from skulmfit.regressor import ULMFiTRegressor
 
-__all__ = ["LMFineTuner", "ULMFiTClassifier", "__version__"]
+__all__ = ["LMFineTuner", "ULMFiTClassifier", "ULMFiTRegressor", "__version__"]
 __version__ = "0.1.0"

@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
 from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
-from skulmfit.nn.dropout import LM_DROPOUTS
 from skulmfit.nn.heads import LanguageModel
 from skulmfit.pretrained.language_model import LanguageModelData
 from skulmfit.pretrained.registry import load_pretrained
@@ -20,9 +19,10 @@ from skulmfit.training.inference import log_likelihoods
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
 from skulmfit.training.loop import Monitor, OptimizerSettings, train
 from skulmfit.training.progress import Progress
+from skulmfit.training.recipes import LANGUAGE_MODEL_RECIPES, Recipe
 from skulmfit.training.runtime import Runtime
-from skulmfit.training.stages import Stage, language_model_stages
-from skulmfit.validation import check_choice, check_epochs, check_number
+from skulmfit.training.stages import Stage
+from skulmfit.validation import check_choice, check_epochs, check_number, check_number_or_auto
 
 
 class LMFineTuner(TextEstimator):
@@ -36,21 +36,25 @@ class LMFineTuner(TextEstimator):
     pretrained : str, path or None, default="en"
         Name of a language model in the package, path of one made by `python -m skulmfit.pretraining`, or None to train
         tokenizer and network from scratch on the texts given to `fit`.
+    recipe : {"skulmfit", "paper", "fastai", "multifit"}, default="skulmfit"
+        What every parameter that is "auto" takes its value from: our own, found by measurement, or a published one. The
+        numbers in brackets below are those of the default.
     epochs : int or "auto", default="auto"
-        Passes over the texts. "auto" resolves to a sensible number of updates; 0 keeps the language model as it is.
-    learning_rate : float, default=4e-3
-        Peak learning rate.
-    lr_decay : float, default=2.6
+        Passes over the texts in which the whole network trains (as many as make about 150 updates); 0 keeps the
+        language model as it is.
+    learning_rate : float or "auto", default="auto"
+        Peak learning rate (4e-3).
+    lr_decay : float or "auto", default="auto"
         How much slower each LSTM layer learns than the one above it; the embeddings, which are the decoder too, learn
-        fastest.
-    batch_size : int, default=64
-        Number of parallel streams the texts are cut into; fewer where there is little text.
+        fastest (2.6).
+    batch_size : int or "auto", default="auto"
+        Number of parallel streams the texts are cut into (64); fewer where there is little text.
     bptt : int, default=70
         Mean number of tokens through which gradients flow back.
-    dropout_multiplier : float, default=0.5
-        Factor on all of AWD-LSTM's dropouts.
-    weight_decay : float, default=0.01
-        Decoupled weight decay.
+    dropout_multiplier : float or "auto", default="auto"
+        Factor on all of AWD-LSTM's dropouts (0.5).
+    weight_decay : float or "auto", default="auto"
+        Decoupled weight decay (0.01).
     early_stopping : bool, default=False
         Whether to set aside part of the texts, stop when the loss on them no longer falls, and keep the weights that
         did best on them.
@@ -76,6 +80,8 @@ class LMFineTuner(TextEstimator):
     ----------
     history_ : list of dict
         One row per epoch: stage, epoch, loss in nats per piece, seconds.
+    recipe_ : Recipe
+        The recipe with the parameters given in place of its own.
     stages_ : list of Stage
         The resolved plan: which layers trained at which rate for how many epochs.
     n_iter_ : int
@@ -106,13 +112,14 @@ class LMFineTuner(TextEstimator):
         self,
         pretrained="en",
         *,
+        recipe="skulmfit",
         epochs="auto",
-        learning_rate=4e-3,
-        lr_decay=2.6,
-        batch_size=64,
+        learning_rate="auto",
+        lr_decay="auto",
+        batch_size="auto",
         bptt=70,
-        dropout_multiplier=0.5,
-        weight_decay=0.01,
+        dropout_multiplier="auto",
+        weight_decay="auto",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=2,
@@ -126,6 +133,7 @@ class LMFineTuner(TextEstimator):
         verbose=0,
     ):
         self.pretrained = pretrained
+        self.recipe = recipe
         self.epochs = epochs
         self.learning_rate = learning_rate
         self.lr_decay = lr_decay
@@ -162,24 +170,26 @@ class LMFineTuner(TextEstimator):
         seed, runtime = self._draw_seed(), self._runtime()
         with runtime.seeded(seed):
             data = self._starting_point(texts)
-            network = data.build(LM_DROPOUTS * self.dropout_multiplier).to(runtime.device)
+            recipe = self._resolved_recipe()
+            network = data.build(recipe.dropouts * recipe.dropout_multiplier).to(runtime.device)
             corpus = data.tokenizer.encode(texts, n_threads=n_threads())
-            run = self._train(network, corpus, data.tokenizer.pad_id, runtime, np.random.default_rng(seed))
+            run = self._train(network, recipe, corpus, data.tokenizer.pad_id, runtime, np.random.default_rng(seed))
         # Nothing of an earlier fit is touched before this one has come to its end.
         self._architecture, self._tokenizer, self._network = data.architecture, data.tokenizer, network.cpu().eval()
-        self.stages_, self.history_, self._interrupted = run
+        self.recipe_, (self.stages_, self.history_, self._interrupted) = recipe, run
         self.n_iter_, self.vocab_size_ = len(self.history_), len(data.tokenizer)
         return self
 
     def _check_parameters(self) -> None:
         if self.epochs != 0 or isinstance(self.epochs, bool):
             check_epochs(self.epochs)
-        check_number(self.learning_rate, "learning_rate", Real, low=0, bounds="neither")
-        check_number(self.lr_decay, "lr_decay", Real, low=1)
-        check_number(self.batch_size, "batch_size", Integral, low=1)
+        check_choice(self.recipe, "recipe", LANGUAGE_MODEL_RECIPES)
+        check_number_or_auto(self.learning_rate, "learning_rate", Real, low=0, bounds="neither")
+        check_number_or_auto(self.lr_decay, "lr_decay", Real, low=1)
+        check_number_or_auto(self.batch_size, "batch_size", Integral, low=1)
         check_number(self.bptt, "bptt", Integral, low=5)
-        check_number(self.dropout_multiplier, "dropout_multiplier", Real, low=0)
-        check_number(self.weight_decay, "weight_decay", Real, low=0)
+        check_number_or_auto(self.dropout_multiplier, "dropout_multiplier", Real, low=0)
+        check_number_or_auto(self.weight_decay, "weight_decay", Real, low=0)
         check_choice(self.early_stopping, "early_stopping", (True, False))
         check_number(self.validation_fraction, "validation_fraction", Real, low=0, high=1, bounds="neither")
         check_number(self.n_iter_no_change, "n_iter_no_change", Integral, low=1)
@@ -199,27 +209,35 @@ class LMFineTuner(TextEstimator):
         architecture = Architecture(len(tokenizer), self.embedding_dim, self.hidden_dim, self.n_layers)
         return LanguageModelData.from_module(LanguageModel(AWDLSTM(architecture)), tokenizer, {})
 
+    def _resolved_recipe(self) -> Recipe:
+        names = ("epochs", "learning_rate", "lr_decay", "batch_size", "dropout_multiplier", "weight_decay")
+        return LANGUAGE_MODEL_RECIPES[self.recipe].override(**{name: getattr(self, name) for name in names})
+
     def _train(
-        self, network: LanguageModel, corpus: TokenCorpus, pad_id: int, runtime: Runtime, rng: np.random.Generator
+        self,
+        network: LanguageModel,
+        recipe: Recipe,
+        corpus: TokenCorpus,
+        pad_id: int,
+        runtime: Runtime,
+        rng: np.random.Generator,
     ) -> tuple[list[Stage], list[dict], bool]:
         """Fine-tune a network; its plan, its history, and whether the user interrupted."""
         corpus, held_out = self._split(corpus, rng)
         task = LanguageModelTask(
-            network, corpus, runtime, rng, batch_size=n_streams(len(corpus.ids), self.batch_size, self.bptt),
-            bptt=self.bptt, alpha=2.0, beta=1.0, held_out=held_out, pad_id=pad_id,
+            network, corpus, runtime, rng, batch_size=n_streams(len(corpus.ids), recipe.batch_size, self.bptt),
+            bptt=self.bptt, alpha=recipe.alpha, beta=recipe.beta, held_out=held_out, pad_id=pad_id,
         )  # fmt: skip
         if self.epochs == 0 or task.n_batches() == 0:
             return [], [], False
-        stages = language_model_stages(
-            len(network.encoder.layers), task.n_batches(), epochs=self.epochs, learning_rate=self.learning_rate,
-            lr_decay=self.lr_decay,
-        )  # fmt: skip
+        groups = language_model_groups(network)
+        stages = recipe.stages(list(groups), lambda alone: task.n_batches(), whole="language model")
         progress = Progress(self.verbose)
         monitor = Monitor(patience=self.n_iter_no_change, on_step=progress.on_step)
         finished = train(
-            network, language_model_groups(network), [(stage, task) for stage in stages],
-            settings=OptimizerSettings(weight_decay=self.weight_decay, clip=1.0),
-            runtime=runtime, rng=rng, monitor=monitor,
+            network, groups, [(stage, task) for stage in stages],
+            settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,
+            monitor=monitor,
         )  # fmt: skip
         progress.close()
         return stages, monitor.history, not finished

@@ -5,7 +5,14 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.utils import assert_all_finite, check_consistent_length, check_scalar, column_or_1d, compute_class_weight
+from sklearn.utils import (
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    check_scalar,
+    column_or_1d,
+    compute_class_weight,
+)
 from sklearn.utils.multiclass import check_classification_targets
 
 
@@ -83,35 +90,92 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
     return classes, indices
 
 
-def check_weights(sample_weight: Any, class_weight: Any, classes: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Weight of every document: sample weight times class weight, with mean 1 over the weights above 0.
+def check_indicators(y: Any, texts: list[str]) -> np.ndarray:
+    """An indicator matrix of labels, dense or sparse, as an array of 0 and 1 of shape (n_texts, n_labels)."""
+    check_consistent_length(texts, y)
+    return (y.toarray() if hasattr(y, "toarray") else np.asarray(y)).astype(np.int64)
+
+
+def check_values(y: Any, texts: list[str], name: str) -> np.ndarray:
+    """Targets of a regression, float64 of shape (n_texts,) or (n_texts, n_targets).
 
     Raises
     ------
     ValueError
-        If sample weights are of another shape, negative, not finite or all zero.
+        If y is missing, of another length, not numeric, not finite, or has more than two dimensions.
     """
-    weights = np.ones(len(indices))
-    if sample_weight is not None:
-        weights = np.array(sample_weight, dtype=np.float64)
-        weights = np.full(len(indices), weights) if weights.ndim == 0 else weights
-        if weights.ndim != 1:
-            raise ValueError(f"Sample weights must be 1D array or scalar, got an array of shape {weights.shape}.")
-        if len(weights) != len(indices):
-            raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(len(indices),)}!")
-        if not np.isfinite(weights).all() or (weights < 0).any():
-            row = int(np.flatnonzero(~np.isfinite(weights) | (weights < 0))[0])
-            raise ValueError(f"sample_weight must be finite and >= 0; row {row} is {weights[row]}.")
-        if not weights.any():
-            raise ValueError("Sample weights must contain at least one non-zero number.")
-    if class_weight is not None:
-        kept = weights > 0
-        present = np.unique(classes[indices[kept]])
-        class_weights = compute_class_weight(class_weight, classes=present, y=classes[indices[kept]])
-        if not np.isfinite(class_weights).all() or (class_weights < 0).any() or not class_weights.any():
-            raise ValueError(f"class_weight must be finite, >= 0 and not all 0, got {class_weight!r}.")
-        weights[kept] *= class_weights[np.searchsorted(present, classes[indices[kept]])]
-    return weights / weights[weights > 0].mean()
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    check_consistent_length(texts, y)
+    return y
+
+
+def check_weights(sample_weight: Any, n_texts: int) -> np.ndarray:
+    """Sample weights as an array; ones where there are none.
+
+    Raises
+    ------
+    ValueError
+        If they are of another shape, negative, not finite or all zero.
+    """
+    if sample_weight is None:
+        return np.ones(n_texts)
+    weights = np.array(sample_weight, dtype=np.float64)
+    weights = np.full(n_texts, weights) if weights.ndim == 0 else weights
+    if weights.ndim != 1:
+        raise ValueError(f"Sample weights must be 1D array or scalar, got an array of shape {weights.shape}.")
+    if len(weights) != n_texts:
+        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(n_texts,)}!")
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        row = int(np.flatnonzero(~np.isfinite(weights) | (weights < 0))[0])
+        raise ValueError(f"sample_weight must be finite and >= 0; row {row} is {weights[row]}.")
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
+def weigh_classes(weights: np.ndarray, class_weight: Any, classes: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Sample weights times the weights of the classes, of which `indices` gives each text's."""
+    if class_weight is None:
+        return weights
+    kept = weights > 0
+    present = np.unique(classes[indices[kept]])
+    class_weights = compute_class_weight(class_weight, classes=present, y=classes[indices[kept]])
+    _check_class_weights(class_weights, class_weight)
+    weights = weights.copy()
+    weights[kept] *= class_weights[np.searchsorted(present, classes[indices[kept]])]
+    return weights
+
+
+def positive_weights(class_weight: Any, indicators: np.ndarray) -> np.ndarray | None:
+    """How much more the presence of each label counts than its absence, shape (n_labels,).
+
+    "balanced" gives both the same sum of weights; a dict names labels by their column.
+    """
+    if class_weight is None:
+        return None
+    n_labels = indicators.shape[1]
+    if isinstance(class_weight, dict):
+        unknown = set(class_weight) - set(range(n_labels))
+        if unknown:
+            raise ValueError(f"class_weight names labels {sorted(unknown)}, but y has columns 0 to {n_labels - 1}.")
+        weights = np.array([float(class_weight.get(label, 1.0)) for label in range(n_labels)])
+    elif isinstance(class_weight, str) and class_weight == "balanced":
+        n_positive = indicators.sum(axis=0)
+        weights = np.where(n_positive > 0, (len(indicators) - n_positive) / np.maximum(n_positive, 1), 1.0)
+        weights[weights == 0] = 1.0  # a label that every text has
+    else:
+        raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}.")
+    _check_class_weights(weights, class_weight)
+    return weights
+
+
+def _check_class_weights(weights: np.ndarray, class_weight: Any) -> None:
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise ValueError(f"class_weight must be finite, >= 0 and not all 0, got {class_weight!r}.")
 
 
 def check_number(value: Any, name: str, kind: type, *, low: float, high: float | None = None, bounds: str = "both"):
@@ -119,6 +183,14 @@ def check_number(value: Any, name: str, kind: type, *, low: float, high: float |
     if isinstance(value, bool):
         raise TypeError(f"{name} must be an instance of {kind.__name__}, not bool.")
     check_scalar(value, name, kind, min_val=low, max_val=high, include_boundaries=bounds)
+
+
+def check_number_or_auto(value: Any, name: str, kind: type, **bounds: Any) -> None:
+    """Raise unless a hyper-parameter is "auto" or a number of a kind within bounds."""
+    if isinstance(value, str) and value != "auto":
+        raise TypeError(f"{name} must be 'auto' or a number, got {value!r}.")
+    if not isinstance(value, str):
+        check_number(value, name, kind, **bounds)
 
 
 def check_choice(value: Any, name: str, choices: Iterable) -> None:

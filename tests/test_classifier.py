@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
-from skulmfit.training import loop
+from skulmfit.training.schedules import SlantedTriangular
 from tests.conftest import LABELS, TEXTS, TINY
 
 ODD_TEXTS = ["", "漢字", "fine", "dull " * 700, "FINE!!!", "fine film " * 130]
@@ -58,7 +58,7 @@ def test_one_document_gives_what_it_gives_in_a_batch(tiny_classifier):
 
 
 def test_the_whole_encoder_moves_over_from_the_language_model(tiny_lm, monkeypatch):
-    monkeypatch.setattr("skulmfit.classifier.train", lambda *args, **options: True)
+    monkeypatch.setattr("skulmfit.supervised.train", lambda *args, **options: True)
     classifier = ULMFiTClassifier(FrozenEstimator(tiny_lm)).fit(TEXTS, LABELS)
     expected = tiny_lm._network.encoder.state_dict()
     for name, value in classifier._network.encoder.state_dict().items():
@@ -143,31 +143,28 @@ def test_early_stopping_watches_held_out_texts_and_keeps_the_best_weights():
     assert len(losses) == classifier.n_iter_ < sum(stage.epochs for stage in classifier.stages_)
 
 
-def test_ctrl_c_warns_and_leaves_a_usable_estimator(monkeypatch):
-    steps, real = [], loop.slanted_triangular
+def interrupt(monkeypatch, at):
+    """Press Ctrl-C at an update."""
+    steps, real = [], SlantedTriangular.rate
 
-    def interrupt(step, n_steps, **options):
+    def rate(self, step, n_steps):
         steps.append(step)
-        if len(steps) == 60:
+        if len(steps) == at:
             raise KeyboardInterrupt
-        return real(step, n_steps, **options)
+        return real(self, step, n_steps)
 
-    monkeypatch.setattr(loop, "slanted_triangular", interrupt)
+    monkeypatch.setattr(SlantedTriangular, "rate", rate)
+
+
+def test_ctrl_c_warns_and_leaves_a_usable_estimator(monkeypatch):
+    interrupt(monkeypatch, at=60)
     with pytest.warns(UserWarning, match="interrupted by user"):
         classifier = small(epochs=20).fit(TEXTS, LABELS)
     assert classifier.predict(TEXTS).shape == (len(TEXTS),)
 
 
 def test_ctrl_c_in_the_language_model_stage_trains_the_head_only(monkeypatch):
-    steps, real = [], loop.slanted_triangular
-
-    def interrupt(step, n_steps, **options):
-        steps.append(step)
-        if len(steps) == 2:
-            raise KeyboardInterrupt
-        return real(step, n_steps, **options)
-
-    monkeypatch.setattr(loop, "slanted_triangular", interrupt)
+    interrupt(monkeypatch, at=2)
     lm = LMFineTuner(**TINY, epochs=10)
     with pytest.warns(UserWarning, match="interrupted by user"):
         classifier = ULMFiTClassifier(lm, epochs=20, random_state=0).fit(TEXTS, LABELS)
@@ -179,7 +176,7 @@ def test_a_failed_refit_leaves_the_earlier_fit_whole(monkeypatch):
     classifier = small().fit(TEXTS, LABELS)
     before = classifier.predict_proba(TEXTS)
     with monkeypatch.context() as patch:
-        patch.setattr("skulmfit.classifier.train", lambda *args, **options: 1 / 0)
+        patch.setattr("skulmfit.supervised.train", lambda *args, **options: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             classifier.fit(["other", "texts", "entirely"], [1, 2, 3])
     np.testing.assert_array_equal(classifier.predict_proba(TEXTS), before)

@@ -14,17 +14,17 @@ import time
 import numpy as np
 import torch
 
-from skulmfit.classifier import CLASSIFIER_DROPOUTS
 from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
-from skulmfit.nn.dropout import LM_DROPOUTS
+from skulmfit.nn.dropout import LM_DROPOUTS, PAPER_DROPOUTS
 from skulmfit.nn.heads import LanguageModel, PoolingHead, TextClassifier
+from skulmfit.nn.losses import weighted_cross_entropy
 from skulmfit.text.corpus import TokenCorpus
-from skulmfit.training.classification import ClassificationTask, classifier_groups
 from skulmfit.training.inference import document_outputs
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
 from skulmfit.training.loop import Monitor, OptimizerSettings, train
 from skulmfit.training.runtime import Runtime
 from skulmfit.training.stages import Stage
+from skulmfit.training.supervised import SupervisedTask, classifier_groups
 
 SIZES = {"256/640": (256, 640), "400/1152": (400, 1152)}
 
@@ -86,12 +86,19 @@ def language_model_step(architecture, runtime, batch_size):
 
 def classifier_step(architecture, runtime, batch_size):
     """The same of an update of all layers."""
-    encoder = AWDLSTM(architecture, CLASSIFIER_DROPOUTS * 0.2)
+    encoder = AWDLSTM(architecture, PAPER_DROPOUTS * 0.2)
     model = TextClassifier(encoder, PoolingHead(3 * architecture.embedding_dim, 2)).to(runtime.device)
     corpus = random_corpus(batch_size * 6, 100, architecture)
     labels = np.random.default_rng(0).integers(0, 2, len(corpus))
-    task = ClassificationTask(
-        model, corpus, labels, np.ones(len(corpus)), runtime, batch_size=batch_size, pad_id=1, label_smoothing=0.0
+    task = SupervisedTask(
+        model,
+        corpus,
+        labels,
+        np.ones(len(corpus)),
+        runtime,
+        loss=weighted_cross_entropy,
+        batch_size=batch_size,
+        pad_id=1,
     )
     seconds = training_seconds(model, classifier_groups(model), task)
     return corpus.ids.size / seconds, 3 * lstm_flops(architecture)

@@ -24,7 +24,8 @@ class Dropouts:
         )
 
 
-# fastai's awd_lstm_lm_config, for a multiplier of 1.
+# For a multiplier of 1: those of Howard & Ruder 2018, section 4.1, and of fastai's awd_lstm_lm_config.
+PAPER_DROPOUTS = Dropouts(embedding=0.05, input=0.4, hidden=0.3, output=0.4, weight=0.5)
 LM_DROPOUTS = Dropouts(embedding=0.02, input=0.25, hidden=0.15, output=0.1, weight=0.2)
 
 

@@ -1,6 +1,8 @@
-"""Losses: cross-entropy over a large vocabulary without its logits, and AWD-LSTM's activation regularisation."""
+"""Losses: of language models, without the logits over a large vocabulary; of classifiers and regressors, weighted."""
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # 16 MB in float32 stay in the last-level cache of a CPU; a GPU wants large kernels, and has memory for them.
@@ -107,3 +109,34 @@ def activation_regularisation(output: Tensor, raw_output: Tensor, alpha: float, 
 def _mean_square(x: Tensor) -> Tensor:
     """Row by row, then over rows: torch adds up one large tensor in an order that depends on the number of threads."""
     return x.float().square().mean(-1).mean()
+
+
+def weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+    """Weighted mean of the cross-entropy of logits (B, C) and class indices (B,)."""
+    losses = F.cross_entropy(logits.float(), targets, reduction="none", label_smoothing=label_smoothing)
+    return losses @ weights / weights.sum()
+
+
+def weighted_binary_cross_entropy(
+    logits: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    *,
+    label_smoothing: float = 0.0,
+    positive_weights: np.ndarray | None = None,
+) -> Tensor:
+    """Weighted mean of the binary cross-entropy of logits and targets (B, L), averaged over the labels.
+
+    `positive_weights` (L,) is how much more the presence of a label counts than its absence.
+    """
+    targets = targets.float() * (1 - label_smoothing) + label_smoothing / 2
+    pos_weight = (
+        None if positive_weights is None else torch.as_tensor(positive_weights).to(logits.device, torch.float32)
+    )
+    losses = F.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none", pos_weight=pos_weight)
+    return losses.mean(dim=1) @ weights / weights.sum()
+
+
+def weighted_squared_error(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean of the squared error of outputs and targets (B, K), averaged over the targets."""
+    return (outputs.float() - targets).square().mean(dim=1) @ weights / weights.sum()

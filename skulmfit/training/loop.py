@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from skulmfit.training.checkpoint import Checkpoint, OutOfTime
 from skulmfit.training.runtime import Runtime, release_free_memory
-from skulmfit.training.schedules import slanted_triangular
 from skulmfit.training.stages import Stage
 
 _UPDATES_BETWEEN_CARE = 20  # losses looked at, memory released, checkpoint: between them a GPU is never waited for
@@ -177,9 +176,12 @@ class _StageRun:
         if self.settings.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.trained, self.settings.clip)
         step, n_steps = self.epoch * self.n_batches + self.n_done, self.stage.epochs * self.n_batches
-        factor = slanted_triangular(step, n_steps, cut_frac=self.stage.cut_frac, ratio=self.stage.ratio)
+        factor = self.stage.schedule.rate(step, n_steps) * result.rate_scale
+        momentum = self.stage.schedule.momentum(step, n_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * factor * result.rate_scale
+            group["lr"] = group["peak"] * factor
+            if momentum is not None:
+                group["betas"] = (momentum, group["betas"][1])
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.new_losses.append(result.loss.detach())

@@ -1,4 +1,45 @@
-"""Learning-rate schedules as pure functions of the step."""
+"""Schedules of learning rate and momentum as pure functions of the step."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SlantedTriangular:
+    """A short linear rise of the rate, then a long linear fall; see `slanted_triangular`."""
+
+    cut_frac: float = 0.1
+    ratio: float = 32.0
+
+    def rate(self, step: int, n_steps: int) -> float:
+        """Factor on the peak learning rate."""
+        return slanted_triangular(step, n_steps, cut_frac=self.cut_frac, ratio=self.ratio)
+
+    def momentum(self, step: int, n_steps: int) -> float | None:
+        """The optimiser's own."""
+        return None
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Rate up and down along cosines, momentum the other way round; see `one_cycle`."""
+
+    rise: float = 0.25
+    start_ratio: float = 25.0
+    end_ratio: float = 1e5
+    momenta: tuple[float, float] = (0.8, 0.7)  # at the ends and at the peak
+
+    def rate(self, step: int, n_steps: int) -> float:
+        """Factor on the peak learning rate."""
+        return one_cycle(step, n_steps, self.rise, (1 / self.start_ratio, 1.0, 1 / self.end_ratio))
+
+    def momentum(self, step: int, n_steps: int) -> float | None:
+        """Adam's first beta."""
+        ends, peak = self.momenta
+        return one_cycle(step, n_steps, self.rise, (ends, peak, ends))
+
+
+Schedule = SlantedTriangular | OneCycle
 
 
 def slanted_triangular(step: int, n_steps: int, *, cut_frac: float = 0.1, ratio: float = 32.0) -> float:
@@ -38,3 +79,34 @@ def slanted_triangular(step: int, n_steps: int, *, cut_frac: float = 0.1, ratio:
     else:
         share = 1 - (step - cut) / (cut * (1 / cut_frac - 1))
     return (1 + max(share, 0.0) * (ratio - 1)) / ratio
+
+
+def one_cycle(step: int, n_steps: int, rise: float, values: tuple[float, float, float]) -> float:
+    """Value on its way from the first of three values to the second and on to the third, along half-cosines.
+
+    Parameters
+    ----------
+    step : int
+        Update about to be made, 0 to `n_steps - 1`.
+    n_steps : int
+        Number of updates of the whole schedule.
+    rise : float
+        Share of the updates until the second value.
+    values : tuple of 3 floats
+        At the start, after the rise, and at the end.
+
+    References
+    ----------
+    fastai 2.8, `fit_one_cycle`; L. Smith, "A disciplined approach to neural network hyper-parameters", 2018.
+
+    Examples
+    --------
+    >>> [round(one_cycle(step, 8, 0.25, (0.04, 1.0, 0.0)), 3) for step in range(8)]
+    [0.04, 0.52, 1.0, 0.933, 0.75, 0.5, 0.25, 0.067]
+    """
+    position = min(step / n_steps, 1.0)
+    if position < rise:
+        start, end, share = values[0], values[1], position / rise
+    else:
+        start, end, share = values[1], values[2], (position - rise) / (1 - rise)
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

@@ -1,10 +1,9 @@
-"""The classification task: documents to labels through the whole encoder, or through the head alone."""
+"""The supervised task: documents to targets through the whole encoder, or through the head alone."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skulmfit.nn.heads import TextClassifier
@@ -20,13 +19,10 @@ MAX_BACKPROP = 1400  # fastai's 20 * 70: gradients reach this far back from the 
 _TOKENS_PER_BATCH = 1 << 14  # padded, within the reach of gradients: bounds memory, whatever the lengths
 
 
-def weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor, label_smoothing: float) -> Tensor:
-    """Weighted mean of the cross-entropy of logits (B, C)."""
-    losses = F.cross_entropy(logits.float(), targets, reduction="none", label_smoothing=label_smoothing)
-    return losses @ weights / weights.sum()
+OutputLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of outputs (B, C), targets (B, ...) and weights (B,)
 
 
-class ClassificationTask:
+class SupervisedTask:
     """Batches of documents of similar length through encoder and head, with dropout."""
 
     def __init__(
@@ -37,15 +33,15 @@ class ClassificationTask:
         weights: np.ndarray,
         runtime: Runtime,
         *,
+        loss: OutputLoss,
         batch_size: int,
         pad_id: int,
-        label_smoothing: float,
-        held_out: "ClassificationTask | None" = None,
+        held_out: "SupervisedTask | None" = None,
     ):
         self.model, self.corpus, self.runtime, self.pad_id = model, corpus, runtime, pad_id
         self.targets = torch.from_numpy(targets).to(runtime.device)
         self.weights = torch.from_numpy(weights).float().to(runtime.device)
-        self.batch_size, self.label_smoothing, self.held_out = batch_size, label_smoothing, held_out
+        self.output_loss, self.batch_size, self.held_out = loss, batch_size, held_out
         self._capped_lengths = np.minimum(corpus.lengths, MAX_BACKPROP)
 
     def n_batches(self) -> int:
@@ -60,7 +56,7 @@ class ClassificationTask:
         return [batches[index] for index in rng.permutation(len(batches))]
 
     def loss(self, batch: np.ndarray) -> StepLoss:
-        """Cross-entropy of one batch."""
+        """Loss of one batch."""
         ids, lengths = map(self.runtime.tensor, pad(self.corpus, batch, self.pad_id))
         pooled = pool_documents(self.model.encoder, ids, lengths, chunk_size=CHUNK_SIZE, max_backprop=MAX_BACKPROP)
         return self._head_loss(pooled, batch)
@@ -69,21 +65,19 @@ class ClassificationTask:
         index = self.runtime.tensor(batch)
         weights = self.weights[index]
         with torch.autocast(self.runtime.device.type, enabled=False):
-            loss = weighted_cross_entropy(
-                self.model.head(pooled.float()), self.targets[index], weights, self.label_smoothing
-            )
+            loss = self.output_loss(self.model.head(pooled.float()), self.targets[index], weights)
         return StepLoss(loss, loss, weight=float(weights.sum()))
 
     def validation_loss(self) -> float | None:
-        """Mean loss of the held-out documents, without dropout or smoothing."""
+        """Mean loss of the held-out documents, without dropout."""
         return None if self.held_out is None else self.held_out.mean_loss()
 
     def mean_loss(self) -> float:
-        """Mean loss of all documents, without dropout or smoothing."""
-        logits = torch.from_numpy(self._logits()).to(self.runtime.device)
-        return float(weighted_cross_entropy(logits, self.targets, self.weights, label_smoothing=0.0))
+        """Mean loss of all documents, without dropout."""
+        outputs = torch.from_numpy(self._outputs()).to(self.runtime.device)
+        return float(self.output_loss(outputs, self.targets, self.weights))
 
-    def _logits(self) -> np.ndarray:
+    def _outputs(self) -> np.ndarray:
         model, runtime = self.model, self.runtime
         return document_outputs(model.encoder, self.corpus, runtime, pad_id=self.pad_id, head=model.head)
 
@@ -94,7 +88,7 @@ class ClassificationTask:
         """Nothing is carried from batch to batch."""
 
 
-class HeadTask(ClassificationTask):
+class HeadTask(SupervisedTask):
     """The head alone on pooled states of the encoder without dropout, which are computed once."""
 
     def __init__(self, *args, **options):
@@ -110,11 +104,11 @@ class HeadTask(ClassificationTask):
         return join_single([shuffled[start : start + self.batch_size] for start in starts])
 
     def loss(self, batch: np.ndarray) -> StepLoss:
-        """Cross-entropy of one batch."""
+        """Loss of one batch."""
         return self._head_loss(self._pooled[self.runtime.tensor(batch)], batch)
 
     @torch.no_grad()
-    def _logits(self) -> np.ndarray:
+    def _outputs(self) -> np.ndarray:
         self.model.head.eval()
         return self.model.head(self._pooled).cpu().numpy()
 

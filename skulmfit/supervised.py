@@ -1,0 +1,257 @@
+"""What classifier and regressor share: one fit of a language-model stage and the stages of the head."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import check_is_fitted
+
+from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
+from skulmfit.finetuner import LMFineTuner
+from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
+from skulmfit.nn.dropout import MAX_DROPOUT
+from skulmfit.nn.heads import PoolingHead, TextClassifier
+from skulmfit.text.corpus import TokenCorpus
+from skulmfit.training.loop import Monitor, OptimizerSettings, train
+from skulmfit.training.progress import Progress
+from skulmfit.training.recipes import CLASSIFIER_RECIPES, Recipe, classifier_batch_size
+from skulmfit.training.runtime import Runtime
+from skulmfit.training.stages import HEAD, Stage
+from skulmfit.training.supervised import HeadTask, SupervisedTask, classifier_groups
+from skulmfit.validation import check_choice, check_epochs, check_number, check_number_or_auto, check_weights
+
+_SECOND_HEAD_DROPOUT = 0.1  # of the authors' code, for a multiplier of 1
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is to be learnt of a y."""
+
+    values: np.ndarray  # (n_texts, ...), as the loss takes them
+    n_outputs: int  # of the head
+    loss: Callable[..., Any]
+    loss_options: dict[str, Any] = field(default_factory=dict)  # in training, such as label smoothing
+    strata: np.ndarray | None = None  # (n_texts,): classes whose proportions early stopping keeps
+    fitted: dict[str, Any] = field(default_factory=dict)  # attributes that the fitted estimator gets
+
+
+class SupervisedEstimator(TextEstimator):
+    """A language model's encoder under a pooling head, fine-tuned on targets; subclasses say what targets are."""
+
+    def __init__(
+        self,
+        lm=None,
+        *,
+        recipe="skulmfit",
+        epochs="auto",
+        learning_rate="auto",
+        lr_decay="auto",
+        batch_size="auto",
+        gradual_unfreezing=True,
+        dropout_multiplier="auto",
+        weight_decay="auto",
+        hidden_dim=50,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=3,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.lm = lm
+        self.recipe = recipe
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.lr_decay = lr_decay
+        self.batch_size = batch_size
+        self.gradual_unfreezing = gradual_unfreezing
+        self.dropout_multiplier = dropout_multiplier
+        self.weight_decay = weight_decay
+        self.hidden_dim = hidden_dim
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _check_targets(self, y: Any, texts: list[str], weights: np.ndarray) -> tuple[Targets, np.ndarray]:
+        """What is to be learnt of y, and the weights of the texts with those of their classes in them."""
+        raise NotImplementedError
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any):
+        """Fit both stages."""
+        self._check_parameters()
+        texts = self._check_texts(X, reset=True)
+        targets, weights = self._check_targets(y, texts, check_weights(sample_weight, len(texts)))
+        kept = np.flatnonzero(weights)
+        if len(kept) < 2:
+            raise ValueError(f"{type(self).__name__} needs at least 2 texts with a weight above 0, got {len(kept)}.")
+        weights = weights[kept] / weights[kept].mean()
+        texts, targets = [texts[row] for row in kept], _take(targets, kept)
+        seed, runtime = self._draw_seed(), self._runtime()
+        split = self._split(targets, seed)
+
+        lm, recipe = self._fitted_lm(texts, seed), self._resolved_recipe()
+        corpus = lm._tokenizer.encode(texts, n_threads=n_threads())
+        with runtime.seeded(seed):
+            network = self._new_network(lm._architecture, targets.n_outputs, self.hidden_dim, recipe)
+            network.encoder.load_state_dict(lm._network.encoder.state_dict())
+            run = self._train(network, recipe, lm, corpus, targets, weights, split, runtime, seed)
+        # Nothing of an earlier fit is touched before this one has come to its end.
+        vars(self).update(targets.fitted)
+        self._n_outputs, self._hidden_dim, self.recipe_ = targets.n_outputs, self.hidden_dim, recipe
+        self._architecture, self._tokenizer, self._network = lm._architecture, lm._tokenizer, network.cpu().eval()
+        (self.stages_, history), self.lm_stages_ = run, list(lm.stages_)
+        self.history_, self.n_iter_ = [*lm.history_, *history], len(history)
+        self.vocab_size_ = len(self._tokenizer)
+        return self
+
+    def _check_parameters(self) -> None:
+        if isinstance(self.lm, FrozenEstimator):
+            check_is_fitted(self.lm.estimator)
+        lm = self.lm.estimator if isinstance(self.lm, FrozenEstimator) else self.lm
+        if lm is not None and not isinstance(lm, LMFineTuner):
+            raise TypeError(f"lm must be an LMFineTuner, a FrozenEstimator of a fitted one, or None; got {self.lm!r}.")
+        check_choice(self.recipe, "recipe", CLASSIFIER_RECIPES)
+        check_epochs(self.epochs)
+        check_number_or_auto(self.batch_size, "batch_size", Integral, low=2)
+        check_number_or_auto(self.learning_rate, "learning_rate", Real, low=0, bounds="neither")
+        check_number_or_auto(self.lr_decay, "lr_decay", Real, low=1)
+        check_number_or_auto(self.dropout_multiplier, "dropout_multiplier", Real, low=0)
+        check_number_or_auto(self.weight_decay, "weight_decay", Real, low=0)
+        check_number(self.hidden_dim, "hidden_dim", Integral, low=1)
+        check_number(self.validation_fraction, "validation_fraction", Real, low=0, high=1, bounds="neither")
+        check_number(self.n_iter_no_change, "n_iter_no_change", Integral, low=1)
+        check_number(self.verbose, "verbose", Integral, low=0)
+        check_choice(self.gradual_unfreezing, "gradual_unfreezing", (True, False))
+        check_choice(self.early_stopping, "early_stopping", (True, False))
+        check_device(self.device)
+
+    def _fitted_lm(self, texts: list[str], seed: int) -> LMFineTuner:
+        """The language-model stage: a frozen one as it is, or a clone fitted on the texts."""
+        if isinstance(self.lm, FrozenEstimator):
+            return self.lm.estimator
+        default = LMFineTuner(recipe=self.recipe, device=self.device, verbose=self.verbose)
+        lm = default if self.lm is None else clone(self.lm)
+        if lm.random_state is None:
+            lm.set_params(random_state=seed)
+        return lm.fit(texts)
+
+    def _resolved_recipe(self) -> Recipe:
+        names = ("epochs", "learning_rate", "lr_decay", "batch_size", "dropout_multiplier", "weight_decay")
+        recipe = CLASSIFIER_RECIPES[self.recipe].override(**{name: getattr(self, name) for name in names})
+        return recipe if self.gradual_unfreezing else recipe.without_unfreezing()
+
+    def _train(
+        self,
+        network: TextClassifier,
+        recipe: Recipe,
+        lm: LMFineTuner,
+        corpus: TokenCorpus,
+        targets: Targets,
+        weights: np.ndarray,
+        split: tuple[np.ndarray, np.ndarray | None],
+        runtime: Runtime,
+        seed: int,
+    ) -> tuple[list[Stage], list[dict]]:
+        """Run the stages, the head on states computed once, then the rest through the encoder: plan and history."""
+        network, rng = network.to(runtime.device), np.random.default_rng(seed)
+        rows, held_out_rows = split
+        batch_size = classifier_batch_size(len(rows)) if recipe.batch_size == "auto" else recipe.batch_size
+
+        def task(kind: type[SupervisedTask], rows: np.ndarray, loss: Callable, **more: Any) -> SupervisedTask:
+            return kind(
+                network, corpus.take(rows), targets.values[rows], weights[rows], runtime, loss=loss,
+                batch_size=batch_size, pad_id=lm._tokenizer.pad_id, **more,
+            )  # fmt: skip
+
+        def with_held_out(kind: type[SupervisedTask]) -> SupervisedTask:
+            held_out = None if held_out_rows is None else task(kind, held_out_rows, targets.loss)
+            return task(kind, rows, partial(targets.loss, **targets.loss_options), held_out=held_out)
+
+        head_task, whole_task = with_held_out(HeadTask), with_held_out(SupervisedTask)
+        groups = classifier_groups(network)
+        stages = recipe.stages(list(groups), lambda alone: (head_task if alone else whole_task).n_batches())
+        if lm._interrupted:  # the user wants an end: the head alone makes the estimator usable
+            stages = stages[:1]
+        progress = Progress(self.verbose)
+        monitor = Monitor(patience=self.n_iter_no_change, on_step=progress.on_step)
+        train(
+            network, groups,
+            [(stage, head_task if list(stage.learning_rates) == [HEAD] else whole_task) for stage in stages],
+            settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,
+            monitor=monitor,
+        )  # fmt: skip
+        progress.close()
+        return stages, monitor.history
+
+    def _split(self, targets: Targets, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Rows to train on, and rows set aside for early stopping: of every class where there are enough."""
+        rows = np.arange(len(targets.values))
+        if not self.early_stopping:
+            return rows, None
+        n_held_out = int(np.ceil(self.validation_fraction * len(rows)))
+        if len(rows) - n_held_out < 2:
+            raise ValueError(f"early_stopping=True leaves {len(rows) - n_held_out} of {len(rows)} texts to train on.")
+        strata = targets.strata
+        if strata is not None:
+            counts = np.unique(strata, return_counts=True)[1]
+            can_stratify = counts.min() > 1 and len(counts) <= min(n_held_out, len(rows) - n_held_out)
+            strata = strata if can_stratify else None
+        kept, held_out = train_test_split(rows, test_size=n_held_out, random_state=seed, stratify=strata)
+        return np.sort(kept), np.sort(held_out)
+
+    def _build_network(self) -> TextClassifier:
+        return self._new_network(self._architecture, self._n_outputs, self._hidden_dim, self.recipe_)
+
+    @staticmethod
+    def _new_network(architecture: Architecture, n_outputs: int, hidden_dim: int, recipe: Recipe) -> TextClassifier:
+        """Encoder and head; the dropout of the output is the head's first one, as in the authors' code."""
+        dropouts = recipe.dropouts * recipe.dropout_multiplier
+        head_dropouts = (dropouts.output, min(_SECOND_HEAD_DROPOUT * recipe.dropout_multiplier, MAX_DROPOUT))
+        head = PoolingHead(len(POOLINGS) * architecture.embedding_dim, n_outputs, hidden_dim, head_dropouts)
+        return TextClassifier(AWDLSTM(architecture, replace(dropouts, output=0.0)), head)
+
+    def transform(self, X):
+        """Pooled hidden states of texts in the fine-tuned encoder: [last, max, mean].
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        ndarray of shape (n_texts, 3 * embedding_dim), float32
+        """
+        return self._document_outputs(X)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """What the head makes of texts, float32 of shape (n_texts, n_outputs)."""
+        check_is_fitted(self)
+        return self._document_outputs(X, self._network.head)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns of `transform`: the class's name with _last0, ..., _max0, ..., _mean0, ...
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        return self._feature_names(POOLINGS, self._architecture.embedding_dim)
+
+
+def _take(targets: Targets, rows: np.ndarray) -> Targets:
+    strata = None if targets.strata is None else targets.strata[rows]
+    return replace(targets, values=targets.values[rows], strata=strata)
