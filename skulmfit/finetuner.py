@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
@@ -14,7 +15,9 @@ from skulmfit.pretrained.language_model import LanguageModelData
 from skulmfit.pretrained.registry import load_pretrained
 from skulmfit.text.batches import n_streams
 from skulmfit.text.corpus import TokenCorpus
+from skulmfit.text.rules import restore
 from skulmfit.text.tokenizer import Tokenizer
+from skulmfit.training.generation import generate
 from skulmfit.training.inference import log_likelihoods
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
 from skulmfit.training.loop import Monitor, OptimizerSettings, train
@@ -290,12 +293,8 @@ class LMFineTuner(TextEstimator):
         -------
         float
         """
-        check_is_fitted(self)
-        texts = self._check_texts(X, reset=False)
-        corpus = self._tokenizer.encode(texts, n_threads=n_threads())
-        sums = log_likelihoods(self._network, corpus, self._runtime(), pad_id=self._tokenizer.pad_id)
-        n_predicted = int((corpus.lengths - 1).sum())
-        return float(sums.sum() / max(n_predicted, 1))
+        sums, n_pieces = self._log_likelihoods(X)
+        return float(sums.sum() / max(n_pieces.sum(), 1))
 
     def perplexity(self, X) -> float:
         """Perplexity of texts per piece: exp(-score); lower is better.
@@ -309,6 +308,77 @@ class LMFineTuner(TextEstimator):
         float
         """
         return float(np.exp(-self.score(X)))
+
+    def score_samples(self, X) -> np.ndarray:
+        """Log-likelihood of every text in nats, summed over its pieces; texts unlike those of `fit` score low.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        ndarray of shape (n_texts,), float64
+        """
+        return self._log_likelihoods(X)[0]
+
+    def _log_likelihoods(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Log-likelihood of every text, and over how many pieces it is a sum."""
+        check_is_fitted(self)
+        texts = self._check_texts(X, reset=False)
+        corpus = self._tokenizer.encode(texts, n_threads=n_threads())
+        sums = log_likelihoods(self._network, corpus, self._runtime(), pad_id=self._tokenizer.pad_id)
+        return sums, corpus.lengths - 1
+
+    def generate(self, prompt="", *, n_tokens=100, temperature=0.8, top_k=None, top_p=0.95, random_state=None) -> str:
+        """Let the language model continue a text: the quickest way to see what it has learnt.
+
+        Parameters
+        ----------
+        prompt : str, default=""
+            How the text begins.
+        n_tokens : int, default=100
+            At most so many pieces are added; fewer where the language model ends the text.
+        temperature : float, default=0.8
+            Below 1 the probable becomes more so; 0 always takes the most probable piece.
+        top_k : int or None, default=None
+            Choose among so many pieces at a time.
+        top_p : float or None, default=0.95
+            Choose among the most probable pieces that make up so much of the probability.
+        random_state : int, RandomState or None, default=None
+            Seed of the choices.
+
+        Returns
+        -------
+        str
+            The prompt and what follows it.
+
+        Examples
+        --------
+        >>> from skulmfit import LMFineTuner
+        >>> lm = LMFineTuner(epochs=0).fit(["-"])
+        >>> lm.generate("The city of Rome is the capital of", n_tokens=1, temperature=0)  # doctest: +ELLIPSIS
+        'The city of Rome is the capital of ...'
+        """
+        check_is_fitted(self)
+        if not isinstance(prompt, str):
+            raise TypeError(f"prompt must be a str, got {prompt!r}.")
+        check_number(n_tokens, "n_tokens", Integral, low=1)
+        check_number(temperature, "temperature", Real, low=0)
+        if top_k is not None:
+            check_number(top_k, "top_k", Integral, low=1)
+        if top_p is not None:
+            check_number(top_p, "top_p", Real, low=0, high=1, bounds="right")
+        tokenizer = self._tokenizer
+        if tokenizer.direction == "backward":
+            raise ValueError("generate needs a language model that reads forward; this one reads backward.")
+        ids = tokenizer.encode([prompt])[0]
+        rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+        new = generate(
+            self._network, ids, n_tokens, rng, self._runtime(), temperature=temperature, top_k=top_k, top_p=top_p,
+            stop_id=tokenizer.bos_id, never=(tokenizer.unk_id, tokenizer.pad_id),
+        )  # fmt: skip
+        return restore(tokenizer.decode([*ids[1:], *new]))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns of `transform`: lmfinetuner_last0, ..., lmfinetuner_max0, ..., lmfinetuner_mean0, ...

@@ -119,9 +119,8 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
         columns = y.reshape(len(y), -1)  # (n_texts, n_targets)
         mean = np.average(columns, axis=0, weights=weights)
         scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
-        scale[scale == 0] = 1.0
         fitted = {"_target_mean": mean, "_target_scale": scale, "_is_multioutput": y.ndim == 2}
-        standardised = ((columns - mean) / scale).astype(np.float32)
+        standardised = ((columns - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)
         return Targets(standardised, columns.shape[1], weighted_squared_error, fitted=fitted), weights
 
     def predict(self, X):

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from skulmfit import LMFineTuner, ULMFiTClassifier
+from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
 
 
 def rows_to_texts(X):
@@ -36,9 +36,17 @@ class NumericULMFiTClassifier(NumericTexts, ULMFiTClassifier):
     pass
 
 
+class NumericULMFiTRegressor(NumericTexts, ULMFiTRegressor):
+    pass
+
+
 def numeric_lm():
     return NumericLMFineTuner(**TINY)
 
 
 def numeric_classifier():
     return NumericULMFiTClassifier(LMFineTuner(**TINY), epochs=4, learning_rate=0.01)
+
+
+def numeric_regressor():
+    return NumericULMFiTRegressor(LMFineTuner(**TINY), epochs=4, learning_rate=0.01)

@@ -4,8 +4,8 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skulmfit import LMFineTuner, ULMFiTClassifier
-from tests.numeric import numeric_classifier, numeric_lm
+from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from tests.numeric import numeric_classifier, numeric_lm, numeric_regressor
 
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": "mini-batches of weighted rows are not those of repeated rows",
@@ -25,13 +25,16 @@ CHECKS_WITHOUT_DATA = [
 
 
 @parametrize_with_checks(
-    [numeric_classifier(), numeric_lm()], expected_failed_checks=lambda estimator: EXPECTED_FAILURES
+    [numeric_classifier(), numeric_regressor(), numeric_lm()],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILURES,
 )
 def test_scikit_learns_common_checks(estimator, check):
     check(estimator)
 
 
 @pytest.mark.parametrize("name", CHECKS_WITHOUT_DATA)
-@pytest.mark.parametrize("estimator", [LMFineTuner(), ULMFiTClassifier()], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "estimator", [LMFineTuner(), ULMFiTClassifier(), ULMFiTRegressor()], ids=lambda e: type(e).__name__
+)
 def test_scikit_learns_checks_without_data(estimator, name):
     getattr(estimator_checks, name)(type(estimator).__name__, estimator)

@@ -146,3 +146,47 @@ def test_it_is_a_step_of_a_pipeline():
 def test_verbose_shows_progress(capsys):
     LMFineTuner(**TINY, epochs=1, verbose=1).fit(TEXTS)
     assert "language model" in capsys.readouterr().err
+
+
+def test_the_score_is_the_mean_of_the_texts_log_likelihoods_per_piece(tiny_lm):
+    n_pieces = sum(len(ids) - 1 for ids in tiny_lm._tokenizer.encode(TEXTS))
+    samples = tiny_lm.score_samples(TEXTS)
+    assert samples.shape == (len(TEXTS),)
+    assert samples.sum() / n_pieces == pytest.approx(tiny_lm.score(TEXTS))
+
+
+def test_what_was_learnt_scores_above_the_same_words_in_disorder(tiny_lm):
+    orderly, disorderly = tiny_lm.score_samples(["A fine film with fine acting.", "acting fine. with A film fine"])
+    assert orderly > disorderly
+
+
+def test_generated_text_continues_its_prompt_and_depends_on_the_seed(tiny_lm):
+    texts = [tiny_lm.generate("A fine", n_tokens=20, temperature=2.0, random_state=seed) for seed in (0, 0, 1)]
+    assert texts[0] == texts[1] != texts[2]
+    assert all(text.startswith("A fine") or text.startswith("a fine") for text in texts)
+
+
+def test_without_temperature_generation_takes_the_most_probable_piece(tiny_lm):
+    generated = tiny_lm.generate("A fine", n_tokens=5, temperature=0)
+    assert generated == tiny_lm.generate("A fine", n_tokens=5, temperature=1, top_k=1)
+    assert generated == tiny_lm.generate("A fine", n_tokens=5, temperature=1, top_p=1e-9)
+
+
+def test_generation_leaves_the_estimator_as_it_is(tiny_lm):
+    before = tiny_lm.transform(TEXTS)
+    tiny_lm.generate("fine", n_tokens=3)
+    np.testing.assert_array_equal(tiny_lm.transform(TEXTS), before)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_tokens": 0}, "n_tokens"),
+        ({"temperature": -1.0}, "temperature"),
+        ({"top_p": 0.0}, "top_p"),
+        ({"top_k": 0}, "top_k"),
+    ],
+)
+def test_generation_refuses_what_makes_no_sense(tiny_lm, options, message):
+    with pytest.raises(ValueError, match=message):
+        tiny_lm.generate("fine", **options)

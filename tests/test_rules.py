@@ -3,7 +3,7 @@ import unicodedata
 
 import pytest
 
-from skulmfit.text.rules import apply_rules, apply_rules_with_offsets
+from skulmfit.text.rules import apply_rules, apply_rules_with_offsets, restore
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,22 @@ def test_absurd_texts_are_read(text):
     assert normalised == apply_rules(text[:5000])
     assert len(spans) == len(normalised)
     assert apply_rules(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The Best story, in years!!!! He said: (no) 3.14 and don't.",
+        "NEVER again; well-known names, and/or others...",
+        '"Yes", she said. "No", he said.',
+    ],
+)
+def test_restored_text_normalises_to_the_same_and_nearly_is_the_original(text):
+    restored = restore(apply_rules(text))
+    assert apply_rules(restored) == apply_rules(text)
+    assert restored == text.replace("...", "…")
+
+
+@pytest.mark.parametrize("text", ["xxmaj", "xxrep", "xxrep 4", "xxwrep many words", "xxrep 999999999 a", ""])
+def test_markers_out_of_place_are_no_error(text):
+    assert len(restore(text)) < 1000

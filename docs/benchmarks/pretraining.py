@@ -24,6 +24,7 @@ from skulmfit.pretraining.encoding import encode_corpus, first_words, train_toke
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
 from skulmfit.text import batches
 from skulmfit.training.loop import train
+from skulmfit.training.schedules import SlantedTriangular
 
 NOTHING = nullcontext()
 FIXED_BPTT = patch.multiple(batches, _BPTT_DEVIATION=0, _HALF_BPTT_PROBABILITY=0)
@@ -33,7 +34,7 @@ VOCAB_SIZE = 12_000
 def scheduled(**shape):
     """Pretraining whose schedule has another shape."""
     stage = training._stage
-    return patch.object(training, "_stage", lambda settings: replace(stage(settings), **shape))
+    return patch.object(training, "_stage", lambda *args: replace(stage(*args), schedule=SlantedTriangular(**shape)))
 
 
 def averaged(model, *args, monitor, **options):

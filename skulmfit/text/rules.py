@@ -19,6 +19,7 @@ MARKERS = (CAPITALISED, UPPER_CASE, REPEATED_CHAR, REPEATED_WORD)
 
 _LETTER = r"[^\W\d_]"
 _LONG_RUN = re.compile(r"\S{2048}(?=\S)")
+_MAX_RESTORED_RUN = 100  # a language model may make up any number
 _MIN_RUN = 3  # three in a row is emphasis, two is spelling (fastai's threshold)
 
 _TYPOGRAPHY = str.maketrans({"‘": "'", "’": "'", "‛": "'", "“": '"', "”": '"', "„": '"', "‟": '"', "`": "'"})
@@ -170,3 +171,33 @@ def _replacement_spans(old: str, new: str, old_spans: np.ndarray) -> np.ndarray:
     before = np.full((kept, 2), old_spans[0, 0])
     after = np.full((len(new) - kept - len(old), 2), old_spans[-1, 1])
     return np.concatenate([before, old_spans, after])
+
+
+_NO_SPACE_BEFORE = re.compile(r" (?=[,.;:!?%…)\]}]|'\w)")
+_NO_SPACE_AFTER = re.compile(r"(?<=[(\[{#$£€]) ")
+_JOINT = re.compile(r"(?<=\w) ([-/_@]) (?=\w)")
+_QUOTED = re.compile(r'" ([^"]*[^" ]) "')
+
+
+def restore(normalised: str) -> str:
+    """Plain text of normalised text: markers become capitals and repetitions, spaces around punctuation go.
+
+    Typography and spacing that the rules have unified stay so.
+
+    >>> restore("xxmaj well , xxup it xxrep 4 ! he said ( twice ) : xxwrep 3 no .")
+    'Well, IT!!!! he said (twice): no no no.'
+    """
+    words, restored = iter(normalised.split()), []
+    for word in words:
+        if word in (CAPITALISED, UPPER_CASE):
+            following = next(words, "")
+            restored.append(following.upper() if word == UPPER_CASE else following[:1].upper() + following[1:])
+        elif word in (REPEATED_CHAR, REPEATED_WORD):
+            count, repeated = next(words, ""), next(words, "")
+            separator = "" if word == REPEATED_CHAR else " "
+            n = min(int(count), _MAX_RESTORED_RUN) if count.isdecimal() else 1
+            restored.append(separator.join([repeated] * n))
+        else:
+            restored.append(word)
+    text = _QUOTED.sub(r'"\1"', " ".join(restored))
+    return _JOINT.sub(r"\1", _NO_SPACE_AFTER.sub("", _NO_SPACE_BEFORE.sub("", text)))

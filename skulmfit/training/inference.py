@@ -36,7 +36,7 @@ def document_outputs(
     """[last, max, mean] of every document, or a head's outputs: float32, one row per document, in their order."""
     head = nn.Identity() if head is None else head
     outputs = []
-    with _evaluating(encoder, runtime), _evaluating(head, runtime):
+    with evaluating(encoder, runtime), evaluating(head, runtime):
         order = []
         for indices, ids, lengths in _batches(corpus, runtime, pad_id, verbose):
             pooled = pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE)
@@ -51,7 +51,7 @@ def document_outputs(
 def log_likelihoods(model: LanguageModel, corpus: TokenCorpus, runtime: Runtime, *, pad_id: int) -> np.ndarray:
     """Log-likelihood in nats of every document given its first token, float64 of shape (n_documents,)."""
     sums = np.zeros(len(corpus))
-    with _evaluating(model, runtime):
+    with evaluating(model, runtime):
         for indices, ids, lengths in _batches(corpus, runtime, pad_id, verbose=0):
             sums[indices] = _document_log_likelihoods(model, ids, lengths).cpu().numpy()
     return sums
@@ -83,7 +83,7 @@ def _batches(
         yield indices, runtime.tensor(ids), runtime.tensor(lengths)
 
 
-class _evaluating:
+class evaluating:
     """Context in which a network is on the runtime's device and without dropout; it comes back as it was."""
 
     def __init__(self, network: nn.Module, runtime: Runtime):
