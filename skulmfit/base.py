@@ -26,6 +26,7 @@ class TextEstimator(TransformerMixin, BaseEstimator):
 
     _network: Any  # a LanguageModel or a TextClassifier, once fitted
     _tokenizer: Tokenizer
+    directions_: dict[str, Any]  # an estimator of each direction instead of a network, where both were asked for
 
     def _check_texts(self, X: Any, *, reset: bool) -> list[str]:
         """Texts of X as a list; `reset` is True in fit."""
@@ -40,7 +41,7 @@ class TextEstimator(TransformerMixin, BaseEstimator):
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_network")
+        return hasattr(self, "_network") or hasattr(self, "directions_")
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -61,6 +62,22 @@ class TextEstimator(TransformerMixin, BaseEstimator):
     def _build_network(self) -> torch.nn.Module:
         """A network of the fitted architecture, its weights still to be loaded; each estimator has its own."""
         raise AttributeError(f"{type(self).__name__} has no network to rebuild.")
+
+    def _members(self) -> list[Any]:
+        """The fitted estimator of each direction, where there are two."""
+        check_is_fitted(self)
+        return list(getattr(self, "directions_", {}).values())
+
+    def _adopt(self, members: dict[str, Any]) -> None:
+        """Take over the fitted state of two estimators: what they share from the first, both as `directions_`."""
+        first = next(iter(members.values()))
+        shared = {name: value for name, value in vars(first).items() if name not in self.get_params(deep=False)}
+        for name in ("_network", "_tokenizer"):
+            shared.pop(name)
+            vars(self).pop(name, None)
+        vars(self).update(shared)
+        self.directions_ = members
+        self.history_ = [{"direction": name} | row for name, member in members.items() for row in member.history_]
 
     def _draw_seed(self) -> int:
         """One seed per fit: all randomness inside comes from it."""
@@ -85,7 +102,8 @@ class TextEstimator(TransformerMixin, BaseEstimator):
 
     def _feature_names(self, poolings: tuple[str, ...], width: int) -> np.ndarray:
         prefix = type(self).__name__.lower()
-        names = [f"{prefix}_{pooling}{index}" for pooling in poolings for index in range(width)]
+        prefixes = [f"{prefix}_{direction}" for direction in getattr(self, "directions_", ())] or [prefix]
+        names = [f"{prefix}_{pooling}{i}" for prefix in prefixes for pooling in poolings for i in range(width)]
         return np.array(names, dtype=object)
 
 

@@ -1,11 +1,13 @@
 """ULMFiTClassifier: language-model stage and classifier stage behind one fit."""
 
+import math
 from functools import partial
 from numbers import Real
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import type_of_target
 
@@ -192,6 +194,20 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
         targets = Targets(indices, len(classes), weighted_cross_entropy, smoothing, strata=indices, fitted=fitted)
         return targets, weigh_classes(weights, self.class_weight, classes, indices)
 
+    def _logits(self, X: Any) -> np.ndarray:
+        """Logits of every class, (n_texts, n_classes); of two directions, those of the mean probabilities."""
+        members = self._members()
+        if not members:
+            return self._outputs(X)
+        texts = self._check_texts(X, reset=False)
+        to_log = F.logsigmoid if self._is_multilabel else partial(F.log_softmax, dim=1)
+        logits = torch.stack([torch.from_numpy(member._outputs(texts)) for member in members])
+        log_proba = torch.stack([to_log(part) for part in logits]).logsumexp(0) - math.log(len(members))
+        if not self._is_multilabel:
+            return log_proba.numpy()
+        log_absence = torch.stack([to_log(-part) for part in logits]).logsumexp(0) - math.log(len(members))
+        return (log_proba - log_absence).numpy()
+
     def decision_function(self, X):
         """Logits of texts.
 
@@ -204,7 +220,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
         ndarray of shape (n_texts,) or (n_texts, n_classes), float32
             With two classes, by how much the second one's logit is above the first one's.
         """
-        logits = self._outputs(X)
+        logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if not self._is_multilabel and len(self.classes_) == 2 else logits
 
     def predict_proba(self, X):
@@ -217,9 +233,10 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
         Returns
         -------
         ndarray of shape (n_texts, n_classes), float32
-            Columns in the order of `classes_`. With several labels a text, of each label on its own.
+            Columns in the order of `classes_`. With several labels a text, of each label on its own. Of two directions,
+            the mean of what each predicts (Howard & Ruder 2018, section 3.3).
         """
-        logits = torch.from_numpy(self._outputs(X))
+        logits = torch.from_numpy(self._logits(X))
         return (torch.sigmoid(logits) if self._is_multilabel else torch.softmax(logits, dim=1)).numpy()
 
     def predict(self, X):
@@ -234,5 +251,5 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
         ndarray of shape (n_texts,) or (n_texts, n_labels)
             With several labels a text, an indicator matrix of those more probable than not.
         """
-        logits = self._outputs(X)
+        logits = self._logits(X)
         return (logits > 0).astype(np.int64) if self._is_multilabel else self.classes_[logits.argmax(axis=1)]

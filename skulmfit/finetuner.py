@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,7 +17,7 @@ from skulmfit.pretrained.registry import load_pretrained
 from skulmfit.text.batches import n_streams
 from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.rules import restore
-from skulmfit.text.tokenizer import Tokenizer
+from skulmfit.text.tokenizer import DIRECTIONS, Tokenizer
 from skulmfit.training.generation import generate
 from skulmfit.training.inference import log_likelihoods
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
@@ -36,9 +37,13 @@ class LMFineTuner(TextEstimator):
 
     Parameters
     ----------
-    pretrained : str, path or None, default="en"
+    pretrained : str, path, pair of these, or None, default="en"
         Name of a language model in the package, path of one made by `python -m skulmfit.pretraining`, or None to train
-        tokenizer and network from scratch on the texts given to `fit`.
+        tokenizer and network from scratch on the texts given to `fit`. For both directions, a forward and a backward
+        model.
+    direction : {"forward", "backward", "both"}, default="forward"
+        Which way texts are read. "both" fits two independent language models: `transform` puts their states side by
+        side, and an estimator above them averages what it makes of each. Each is in `directions_`.
     recipe : {"skulmfit", "paper", "fastai", "multifit"}, default="skulmfit"
         What every parameter that is "auto" takes its value from: our own, found by measurement, or a published one. The
         numbers in brackets below are those of the default.
@@ -91,6 +96,8 @@ class LMFineTuner(TextEstimator):
         Number of epochs trained.
     vocab_size_ : int
         Number of pieces of the tokenizer.
+    directions_ : dict of str to LMFineTuner
+        The fitted forward and backward one; with `direction="both"` only.
     n_features_out_ : int
         Width of what `transform` returns.
 
@@ -115,6 +122,7 @@ class LMFineTuner(TextEstimator):
         self,
         pretrained="en",
         *,
+        direction="forward",
         recipe="skulmfit",
         epochs="auto",
         learning_rate="auto",
@@ -136,6 +144,7 @@ class LMFineTuner(TextEstimator):
         verbose=0,
     ):
         self.pretrained = pretrained
+        self.direction = direction
         self.recipe = recipe
         self.epochs = epochs
         self.learning_rate = learning_rate
@@ -171,6 +180,10 @@ class LMFineTuner(TextEstimator):
         self._check_parameters()
         texts = self._check_texts(X, reset=True)
         seed, runtime = self._draw_seed(), self._runtime()
+        if self.direction == "both":
+            members = {name: self._single(name).set_params(random_state=seed) for name in DIRECTIONS}
+            self._adopt({name: member.fit(texts) for name, member in members.items()})
+            return self
         with runtime.seeded(seed):
             data = self._starting_point(texts)
             recipe = self._resolved_recipe()
@@ -178,10 +191,17 @@ class LMFineTuner(TextEstimator):
             corpus = data.tokenizer.encode(texts, n_threads=n_threads())
             run = self._train(network, recipe, corpus, data.tokenizer.pad_id, runtime, np.random.default_rng(seed))
         # Nothing of an earlier fit is touched before this one has come to its end.
+        vars(self).pop("directions_", None)
         self._architecture, self._tokenizer, self._network = data.architecture, data.tokenizer, network.cpu().eval()
         self.recipe_, (self.stages_, self.history_, self._interrupted) = recipe, run
         self.n_iter_, self.vocab_size_ = len(self.history_), len(data.tokenizer)
         return self
+
+    def _single(self, direction: str) -> "LMFineTuner":
+        """An unfitted copy for one of two directions."""
+        pair = dict(zip(DIRECTIONS, self.pretrained)) if isinstance(self.pretrained, tuple | list) else {}
+        pretrained = pair.get(direction, self.pretrained)
+        return clone(self).set_params(direction=direction, pretrained=pretrained)
 
     def _check_parameters(self) -> None:
         if self.epochs != 0 or isinstance(self.epochs, bool):
@@ -201,14 +221,20 @@ class LMFineTuner(TextEstimator):
             check_number(getattr(self, name), name, Integral, low=1)
         check_number(self.verbose, "verbose", Integral, low=0)
         check_device(self.device)
-        if not isinstance(self.pretrained, str | os.PathLike | None):
-            raise TypeError(f"pretrained must be a name, a path or None, got {self.pretrained!r}.")
+        check_choice(self.direction, "direction", (*DIRECTIONS, "both"))
+        is_pair = isinstance(self.pretrained, tuple | list) and len(self.pretrained) == 2 and self.direction == "both"
+        for pretrained in self.pretrained if is_pair else [self.pretrained]:
+            if not isinstance(pretrained, str | os.PathLike | None):
+                raise TypeError(
+                    f"pretrained must be a name, a path or None, or with direction='both' a pair of them; got "
+                    f"{self.pretrained!r}."
+                )
 
     def _starting_point(self, texts: list[str]) -> LanguageModelData:
         """The pretrained language model, or a new one with a tokenizer learnt from the texts."""
         if self.pretrained is not None:
-            return load_pretrained(self.pretrained)
-        tokenizer = Tokenizer.train(texts, vocab_size=self.vocab_size)
+            return load_pretrained(self.pretrained, self.direction)
+        tokenizer = Tokenizer(Tokenizer.train(texts, vocab_size=self.vocab_size).model, self.direction)
         architecture = Architecture(len(tokenizer), self.embedding_dim, self.hidden_dim, self.n_layers)
         return LanguageModelData.from_module(LanguageModel(AWDLSTM(architecture)), tokenizer, {})
 
@@ -259,8 +285,9 @@ class LMFineTuner(TextEstimator):
         return LanguageModel(AWDLSTM(self._architecture))
 
     def language_model(self) -> LanguageModelData:
-        """The fine-tuned language model as plain data."""
-        check_is_fitted(self)
+        """The fine-tuned language model as plain data; of two directions, ask each in `directions_`."""
+        if self._members():
+            raise ValueError("There are two language models; take directions_['forward'] or directions_['backward'].")
         return LanguageModelData.from_module(self._network, self._tokenizer, {})
 
     def transform(self, X):
@@ -275,6 +302,9 @@ class LMFineTuner(TextEstimator):
         ndarray of shape (n_texts, n_features_out_), float32
             One row per text, in the order given; a text's row does not depend on the other texts.
         """
+        if members := self._members():
+            texts = self._check_texts(X, reset=False)
+            return np.hstack([member.transform(texts) for member in members])
         pooled = self._document_outputs(X)
         if self.pooling == "concat":
             return pooled
@@ -282,7 +312,7 @@ class LMFineTuner(TextEstimator):
         return np.ascontiguousarray(pooled[:, start : start + self._architecture.embedding_dim])
 
     def score(self, X, y=None) -> float:
-        """Mean log-likelihood of texts in nats per piece; higher is better.
+        """Mean log-likelihood of texts in nats per piece; higher is better. Of two directions, the mean.
 
         Parameters
         ----------
@@ -323,9 +353,11 @@ class LMFineTuner(TextEstimator):
         return self._log_likelihoods(X)[0]
 
     def _log_likelihoods(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Log-likelihood of every text, and over how many pieces it is a sum."""
-        check_is_fitted(self)
-        texts = self._check_texts(X, reset=False)
+        """Log-likelihood of every text, and over how many pieces it is a sum; of two directions, their means."""
+        members, texts = self._members(), self._check_texts(X, reset=False)
+        if members:
+            both = [member._log_likelihoods(texts) for member in members]
+            return np.mean([sums for sums, _ in both], axis=0), np.mean([n for _, n in both], axis=0)
         corpus = self._tokenizer.encode(texts, n_threads=n_threads())
         sums = log_likelihoods(self._network, corpus, self._runtime(), pad_id=self._tokenizer.pad_id)
         return sums, corpus.lengths - 1
@@ -369,6 +401,10 @@ class LMFineTuner(TextEstimator):
             check_number(top_k, "top_k", Integral, low=1)
         if top_p is not None:
             check_number(top_p, "top_p", Real, low=0, high=1, bounds="right")
+        if self._members():
+            return self.directions_["forward"].generate(
+                prompt, n_tokens=n_tokens, temperature=temperature, top_k=top_k, top_p=top_p, random_state=random_state
+            )
         tokenizer = self._tokenizer
         if tokenizer.direction == "backward":
             raise ValueError("generate needs a language model that reads forward; this one reads backward.")
@@ -399,4 +435,5 @@ class LMFineTuner(TextEstimator):
     def n_features_out_(self) -> int:
         """Width of what `transform` returns."""
         check_is_fitted(self)
-        return (len(POOLINGS) if self.pooling == "concat" else 1) * self._architecture.embedding_dim
+        n_poolings = len(POOLINGS) if self.pooling == "concat" else 1
+        return max(len(self._members()), 1) * n_poolings * self._architecture.embedding_dim

@@ -133,6 +133,10 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
         Returns
         -------
         ndarray of shape (n_texts,) or (n_texts, n_targets), float32
+            Of two directions, the mean of what each predicts.
         """
+        if members := self._members():
+            texts = self._check_texts(X, reset=False)
+            return np.mean([member.predict(texts) for member in members], axis=0)
         outputs = self._outputs(X) * self._target_scale.astype(np.float32) + self._target_mean.astype(np.float32)
         return outputs if self._is_multioutput else outputs[:, 0]

@@ -18,6 +18,7 @@ from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
 from skulmfit.nn.dropout import MAX_DROPOUT
 from skulmfit.nn.heads import PoolingHead, TextClassifier
 from skulmfit.text.corpus import TokenCorpus
+from skulmfit.text.tokenizer import DIRECTIONS
 from skulmfit.training.loop import Monitor, OptimizerSettings, train
 from skulmfit.training.progress import Progress
 from skulmfit.training.recipes import CLASSIFIER_RECIPES, Recipe, classifier_batch_size
@@ -89,6 +90,11 @@ class SupervisedEstimator(TextEstimator):
         """Fit both stages."""
         self._check_parameters()
         texts = self._check_texts(X, reset=True)
+        if directions := self._lm_directions():
+            seed = self._draw_seed()
+            members = {name: clone(self).set_params(lm=lm, random_state=seed) for name, lm in directions.items()}
+            self._adopt({name: member._fit(texts, y, sample_weight) for name, member in members.items()})
+            return self
         targets, weights = self._check_targets(y, texts, check_weights(sample_weight, len(texts)))
         kept = np.flatnonzero(weights)
         if len(kept) < 2:
@@ -105,6 +111,7 @@ class SupervisedEstimator(TextEstimator):
             network.encoder.load_state_dict(lm._network.encoder.state_dict())
             run = self._train(network, recipe, lm, corpus, targets, weights, split, runtime, seed)
         # Nothing of an earlier fit is touched before this one has come to its end.
+        vars(self).pop("directions_", None)
         vars(self).update(targets.fitted)
         self._n_outputs, self._hidden_dim, self.recipe_ = targets.n_outputs, self.hidden_dim, recipe
         self._architecture, self._tokenizer, self._network = lm._architecture, lm._tokenizer, network.cpu().eval()
@@ -133,6 +140,15 @@ class SupervisedEstimator(TextEstimator):
         check_choice(self.gradual_unfreezing, "gradual_unfreezing", (True, False))
         check_choice(self.early_stopping, "early_stopping", (True, False))
         check_device(self.device)
+
+    def _lm_directions(self) -> dict[str, Any]:
+        """The language-model stage of each direction, where there are two."""
+        if isinstance(self.lm, FrozenEstimator):
+            members = getattr(self.lm.estimator, "directions_", {})
+            return {name: FrozenEstimator(member) for name, member in members.items()}
+        if self.lm is None or self.lm.direction != "both":
+            return {}
+        return {name: self.lm._single(name) for name in DIRECTIONS}
 
     def _fitted_lm(self, texts: list[str], seed: int) -> LMFineTuner:
         """The language-model stage: a frozen one as it is, or a clone fitted on the texts."""
@@ -229,12 +245,15 @@ class SupervisedEstimator(TextEstimator):
         Returns
         -------
         ndarray of shape (n_texts, 3 * embedding_dim), float32
+            Of two directions, one beside the other.
         """
+        if members := self._members():
+            texts = self._check_texts(X, reset=False)
+            return np.hstack([member.transform(texts) for member in members])
         return self._document_outputs(X)
 
     def _outputs(self, X: Any) -> np.ndarray:
         """What the head makes of texts, float32 of shape (n_texts, n_outputs)."""
-        check_is_fitted(self)
         return self._document_outputs(X, self._network.head)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

@@ -14,16 +14,31 @@ def available() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.npz"))
 
 
-def load_pretrained(pretrained: str | os.PathLike) -> LanguageModelData:
+def load_pretrained(pretrained: str | os.PathLike, direction: str | None = None) -> LanguageModelData:
     """A shipped language model by name, or one from a file.
+
+    Parameters
+    ----------
+    pretrained : str or path
+    direction : {"forward", "backward"}, optional
+        Which way it must read. The backward model that goes with a shipped one has `-backward` behind its name.
 
     Raises
     ------
     ValueError
-        If the name is unknown, or the file is missing or not a language model.
+        If the name is unknown, the file is missing or not a language model, or it reads the other way.
     """
+    if direction == "backward" and pretrained in available() and f"{pretrained}-backward" in available():
+        pretrained = f"{pretrained}-backward"
     path = locate(pretrained)
-    return _load_shipped(path) if path.parent == _FOLDER else LanguageModelData.load(path)
+    data = _load_shipped(path) if path.parent == _FOLDER else LanguageModelData.load(path)
+    if direction not in (None, data.tokenizer.direction):
+        raise ValueError(
+            f"pretrained={os.fspath(pretrained)!r} reads {data.tokenizer.direction}, not {direction}. Give the path of "
+            f"a model made by `python -m skulmfit.pretraining train --direction {direction}`, or None to train from "
+            "scratch."
+        )
+    return data
 
 
 def locate(pretrained: str | os.PathLike) -> Path:
