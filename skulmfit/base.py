@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.pretrained.language_model import load_numpy, to_numpy
 from skulmfit.text.tokenizer import Tokenizer
+from skulmfit.text.words import WordTokenizer
 from skulmfit.training.inference import document_outputs
 from skulmfit.training.runtime import Runtime
 from skulmfit.validation import check_texts
@@ -25,7 +26,7 @@ class TextEstimator(TransformerMixin, BaseEstimator):
     """
 
     _network: Any  # a LanguageModel or a TextClassifier, once fitted
-    _tokenizer: Tokenizer
+    _tokenizer: Tokenizer | WordTokenizer
     directions_: dict[str, Any]  # an estimator of each direction instead of a network, where both were asked for
 
     def _check_texts(self, X: Any, *, reset: bool) -> list[str]:
@@ -74,8 +75,8 @@ class TextEstimator(TransformerMixin, BaseEstimator):
         shared = {name: value for name, value in vars(first).items() if name not in self.get_params(deep=False)}
         for name in ("_network", "_tokenizer"):
             shared.pop(name)
-            vars(self).pop(name, None)
-        vars(self).update(shared)
+            self.__dict__.pop(name, None)
+        self.__dict__.update(shared)
         self.directions_ = members
         self.history_ = [{"direction": name} | row for name, member in members.items() for row in member.history_]
 

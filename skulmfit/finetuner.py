@@ -2,6 +2,7 @@
 
 import os
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from skulmfit.text.batches import n_streams
 from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.rules import restore
 from skulmfit.text.tokenizer import DIRECTIONS, Tokenizer
+from skulmfit.text.vocabulary import Transfer
+from skulmfit.text.words import WordTokenizer
 from skulmfit.training.generation import generate
 from skulmfit.training.inference import log_likelihoods
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
@@ -41,6 +44,10 @@ class LMFineTuner(TextEstimator):
         Name of a language model in the package, path of one made by `python -m skulmfit.pretraining`, or None to train
         tokenizer and network from scratch on the texts given to `fit`. For both directions, a forward and a backward
         model.
+    tokenizer : None, "train", path or callable, default=None
+        None keeps the tokenizer of the pretrained model. Another vocabulary takes over the embeddings of the pieces
+        that both have, see `vocab_transfer_`: "train" learns a SentencePiece model from the texts given to `fit`, a
+        path is that of a SentencePiece model of yours, and a callable splits a text into words.
     direction : {"forward", "backward", "both"}, default="forward"
         Which way texts are read. "both" fits two independent language models: `transform` puts their states side by
         side, and an estimator above them averages what it makes of each. Each is in `directions_`.
@@ -73,7 +80,7 @@ class LMFineTuner(TextEstimator):
     pooling : {"concat", "last", "max", "mean"}, default="concat"
         What `transform` returns of the hidden states: the last one, their maximum, their mean, or all three.
     vocab_size : int, default=12000
-        Number of pieces of a new tokenizer; with `pretrained=None` only.
+        At most so many pieces in a vocabulary learnt from the texts.
     embedding_dim, hidden_dim, n_layers : int, default=256, 640, 3
         Size of a new network; with `pretrained=None` only.
     device : str, default="auto"
@@ -96,6 +103,9 @@ class LMFineTuner(TextEstimator):
         Number of epochs trained.
     vocab_size_ : int
         Number of pieces of the tokenizer.
+    vocab_transfer_ : dict
+        How many pieces of another tokenizer were `kept` from the vocabulary of the pretrained model, `spelled` by its
+        pieces, or `new`, and what share of the tokens of the texts are kept ones: `coverage`. Only where there was one.
     directions_ : dict of str to LMFineTuner
         The fitted forward and backward one; with `direction="both"` only.
     n_features_out_ : int
@@ -122,6 +132,7 @@ class LMFineTuner(TextEstimator):
         self,
         pretrained="en",
         *,
+        tokenizer=None,
         direction="forward",
         recipe="skulmfit",
         epochs="auto",
@@ -144,6 +155,7 @@ class LMFineTuner(TextEstimator):
         verbose=0,
     ):
         self.pretrained = pretrained
+        self.tokenizer = tokenizer
         self.direction = direction
         self.recipe = recipe
         self.epochs = epochs
@@ -179,22 +191,24 @@ class LMFineTuner(TextEstimator):
         """
         self._check_parameters()
         texts = self._check_texts(X, reset=True)
-        seed, runtime = self._draw_seed(), self._runtime()
         if self.direction == "both":
-            members = {name: self._single(name).set_params(random_state=seed) for name in DIRECTIONS}
-            self._adopt({name: member.fit(texts) for name, member in members.items()})
+            self._adopt({name: self._single(name).fit(texts) for name in DIRECTIONS})
             return self
+        seed, runtime = self._draw_seed(), self._runtime()
         with runtime.seeded(seed):
-            data = self._starting_point(texts)
+            data, transfer = self._starting_point(texts)
             recipe = self._resolved_recipe()
             network = data.build(recipe.dropouts * recipe.dropout_multiplier).to(runtime.device)
             corpus = data.tokenizer.encode(texts, n_threads=n_threads())
             run = self._train(network, recipe, corpus, data.tokenizer.pad_id, runtime, np.random.default_rng(seed))
         # Nothing of an earlier fit is touched before this one has come to its end.
-        vars(self).pop("directions_", None)
+        self.__dict__.pop("directions_", None)
         self._architecture, self._tokenizer, self._network = data.architecture, data.tokenizer, network.cpu().eval()
         self.recipe_, (self.stages_, self.history_, self._interrupted) = recipe, run
         self.n_iter_, self.vocab_size_ = len(self.history_), len(data.tokenizer)
+        self.__dict__.pop("vocab_transfer_", None)
+        if transfer is not None:
+            self.vocab_transfer_ = transfer.report(corpus.ids)
         return self
 
     def _single(self, direction: str) -> "LMFineTuner":
@@ -221,6 +235,8 @@ class LMFineTuner(TextEstimator):
             check_number(getattr(self, name), name, Integral, low=1)
         check_number(self.verbose, "verbose", Integral, low=0)
         check_device(self.device)
+        if not (self.tokenizer is None or callable(self.tokenizer) or isinstance(self.tokenizer, str | os.PathLike)):
+            raise TypeError(f"tokenizer must be None, 'train', a path or a callable, got {self.tokenizer!r}.")
         check_choice(self.direction, "direction", (*DIRECTIONS, "both"))
         is_pair = isinstance(self.pretrained, tuple | list) and len(self.pretrained) == 2 and self.direction == "both"
         for pretrained in self.pretrained if is_pair else [self.pretrained]:
@@ -230,13 +246,34 @@ class LMFineTuner(TextEstimator):
                     f"{self.pretrained!r}."
                 )
 
-    def _starting_point(self, texts: list[str]) -> LanguageModelData:
-        """The pretrained language model, or a new one with a tokenizer learnt from the texts."""
+    def _starting_point(self, texts: list[str]) -> tuple[LanguageModelData, Transfer | None]:
+        """The language model to fine-tune, and how its embeddings were moved to another vocabulary, if they were."""
+        tokenizer = self._own_tokenizer(texts)
         if self.pretrained is not None:
-            return load_pretrained(self.pretrained, self.direction)
-        tokenizer = Tokenizer(Tokenizer.train(texts, vocab_size=self.vocab_size).model, self.direction)
+            data = load_pretrained(self.pretrained, self.direction)
+            return (data, None) if tokenizer is None else data.with_tokenizer(tokenizer)
+        tokenizer = tokenizer or self._trained_tokenizer(texts)
         architecture = Architecture(len(tokenizer), self.embedding_dim, self.hidden_dim, self.n_layers)
-        return LanguageModelData.from_module(LanguageModel(AWDLSTM(architecture)), tokenizer, {})
+        return LanguageModelData.from_module(LanguageModel(AWDLSTM(architecture)), tokenizer, {}), None
+
+    def _own_tokenizer(self, texts: list[str]) -> Tokenizer | WordTokenizer | None:
+        """The tokenizer that the user wants instead of the pretrained model's."""
+        if self.tokenizer is None:
+            return None
+        if self.tokenizer == "train":
+            return self._trained_tokenizer(texts)
+        if callable(self.tokenizer):
+            return WordTokenizer.train(texts, self.tokenizer, vocab_size=self.vocab_size).turned(self.direction)
+        path = Path(self.tokenizer)
+        if not path.is_file():
+            raise ValueError(
+                f"tokenizer={os.fspath(path)!r} is no file. Give the path of a SentencePiece model, 'train', a "
+                "callable that splits a text into words, or None."
+            )
+        return Tokenizer(path.read_bytes(), self.direction)
+
+    def _trained_tokenizer(self, texts: list[str]) -> Tokenizer:
+        return Tokenizer.train(texts, vocab_size=self.vocab_size).turned(self.direction)
 
     def _resolved_recipe(self) -> Recipe:
         names = ("epochs", "learning_rate", "lr_decay", "batch_size", "dropout_multiplier", "weight_decay")

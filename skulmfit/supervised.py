@@ -91,8 +91,7 @@ class SupervisedEstimator(TextEstimator):
         self._check_parameters()
         texts = self._check_texts(X, reset=True)
         if directions := self._lm_directions():
-            seed = self._draw_seed()
-            members = {name: clone(self).set_params(lm=lm, random_state=seed) for name, lm in directions.items()}
+            members = {name: clone(self).set_params(lm=lm) for name, lm in directions.items()}
             self._adopt({name: member._fit(texts, y, sample_weight) for name, member in members.items()})
             return self
         targets, weights = self._check_targets(y, texts, check_weights(sample_weight, len(texts)))
@@ -111,8 +110,8 @@ class SupervisedEstimator(TextEstimator):
             network.encoder.load_state_dict(lm._network.encoder.state_dict())
             run = self._train(network, recipe, lm, corpus, targets, weights, split, runtime, seed)
         # Nothing of an earlier fit is touched before this one has come to its end.
-        vars(self).pop("directions_", None)
-        vars(self).update(targets.fitted)
+        self.__dict__.pop("directions_", None)
+        self.__dict__.update(targets.fitted)
         self._n_outputs, self._hidden_dim, self.recipe_ = targets.n_outputs, self.hidden_dim, recipe
         self._architecture, self._tokenizer, self._network = lm._architecture, lm._tokenizer, network.cpu().eval()
         (self.stages_, history), self.lm_stages_ = run, list(lm.stages_)

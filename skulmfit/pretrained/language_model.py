@@ -4,7 +4,7 @@ import json
 import os
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
 from skulmfit.nn.dropout import Dropouts
 from skulmfit.nn.heads import LanguageModel
 from skulmfit.text.tokenizer import Tokenizer
+from skulmfit.text.vocabulary import Transfer, transfer
+from skulmfit.text.words import WordTokenizer, load_tokenizer
 
 FORMAT = 1
 _KIND = "skulmfit language model"
@@ -28,7 +30,7 @@ class LanguageModelData:
     Parameters
     ----------
     architecture : Architecture
-    tokenizer : Tokenizer
+    tokenizer : Tokenizer or WordTokenizer
     weights : dict of str to ndarray
         Arrays of `skulmfit.nn.heads.LanguageModel`, by name.
     card : dict
@@ -36,14 +38,25 @@ class LanguageModelData:
     """
 
     architecture: Architecture
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | WordTokenizer
     weights: dict[str, np.ndarray]
     card: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_module(cls, model: LanguageModel, tokenizer: Tokenizer, card: dict[str, Any]) -> "LanguageModelData":
+    def from_module(
+        cls, model: LanguageModel, tokenizer: Tokenizer | WordTokenizer, card: dict[str, Any]
+    ) -> "LanguageModelData":
         """Copy a network's weights into plain arrays."""
         return cls(model.encoder.architecture, tokenizer, to_numpy(model), card)
+
+    def with_tokenizer(self, tokenizer: Tokenizer | WordTokenizer) -> tuple["LanguageModelData", Transfer]:
+        """The same network over another vocabulary, and where its embeddings came from."""
+        embedding, bias, moved = transfer(
+            self.tokenizer, tokenizer, self.weights["encoder.embedding"], self.weights["decoder_bias"]
+        )
+        architecture = replace(self.architecture, vocab_size=len(tokenizer))
+        weights = self.weights | {"encoder.embedding": embedding, "decoder_bias": bias}
+        return LanguageModelData(architecture, tokenizer, weights, self.card), moved
 
     def build(self, dropouts: Dropouts = Dropouts()) -> LanguageModel:
         """A network with these weights, in float32."""
@@ -85,7 +98,7 @@ class LanguageModelData:
             kind, version = meta["kind"], meta["format"]
             data = None
             if kind == _KIND and version <= FORMAT:
-                tokenizer = Tokenizer(arrays.pop("tokenizer").tobytes(), meta.get("direction", "forward"))
+                tokenizer = load_tokenizer(arrays.pop("tokenizer").tobytes(), meta.get("direction", "forward"))
                 weights = {name.removeprefix("weight/"): array.astype(np.float32) for name, array in arrays.items()}
                 data = cls(Architecture(**meta["architecture"]), tokenizer, weights, meta["card"])
         except _DAMAGE as error:

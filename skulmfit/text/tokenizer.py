@@ -17,7 +17,7 @@ from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.rules import BOS, MARKERS, PAD, UNK, apply_rules, apply_rules_with_offsets
 
 DIRECTIONS = ("forward", "backward")
-_BOUNDARY = "▁"
+BOUNDARY = "▁"
 _TEXTS_PER_BATCH = 4096  # bounds the Python lists that SentencePiece returns
 _TRAINER_OPTIONS: dict[str, Any] = {
     "input_format": "tsv",
@@ -27,7 +27,7 @@ _TRAINER_OPTIONS: dict[str, Any] = {
     "character_coverage": 0.9995,
     "normalization_rule_name": "identity",  # the rules have normalised already, and know the offsets
     # A marker with its word boundary is one piece; `xxmaj` alone would cost a lone boundary piece more.
-    "user_defined_symbols": [_BOUNDARY + marker for marker in MARKERS],
+    "user_defined_symbols": [BOUNDARY + marker for marker in MARKERS],
     "split_by_unicode_script": False,  # the rules separate punctuation; don't and 's may be pieces
     **{"unk_id": 0, "unk_piece": UNK, "pad_id": 1, "pad_piece": PAD, "bos_id": 2, "bos_piece": BOS, "eos_id": -1},
     "num_threads": 2,  # of any number the same: sums are split among threads, and so are their roundings
@@ -52,13 +52,18 @@ class Tokenizer:
     """
 
     def __init__(self, model: bytes, direction: str = "forward"):
-        if direction not in DIRECTIONS:
-            raise ValueError(f"direction must be one of {', '.join(map(repr, DIRECTIONS))}, got {direction!r}.")
+        check_direction(direction)
         self.model, self.direction = bytes(model), direction
-        self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model)
-        self.bos_id = self._processor.piece_to_id(BOS)
-        self.pad_id = self._processor.piece_to_id(PAD)
-        self.unk_id = self._processor.piece_to_id(UNK)
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model)
+        except RuntimeError as error:
+            raise ValueError(f"This is not a SentencePiece model: {error}") from error
+        self.bos_id, self.unk_id = self._processor.bos_id(), self._processor.unk_id()
+        if self.bos_id < 0:
+            raise ValueError("The SentencePiece model has no token for a text's beginning; train it with bos_id=1.")
+        self.pad_id = max(self._processor.pad_id(), 0)  # padding is masked: without an id of its own, any will do
+        # A model that knows no markers was trained on other texts than the rules make.
+        self._has_rules = self._processor.piece_to_id(BOUNDARY + MARKERS[0]) != self.unk_id
 
     @classmethod
     def train(cls, texts: Iterable[str], *, vocab_size: int = 12_000) -> "Tokenizer":
@@ -108,6 +113,18 @@ class Tokenizer:
         """Every piece, by id."""
         return [self._processor.id_to_piece(index) for index in range(len(self))]
 
+    def spell(self, piece: str) -> list[int]:
+        """Ids of the pieces that spell a piece of another vocabulary; none where that takes unknown characters."""
+        text = piece.replace(BOUNDARY, " ").strip()
+        ids = self._processor.encode(text, out_type=int)
+        if not piece.startswith(BOUNDARY) and ids and self._processor.id_to_piece(ids[0]) == BOUNDARY:
+            ids = ids[1:]
+        return [] if self.unk_id in ids else ids
+
+    def turned(self, direction: str) -> "Tokenizer":
+        """The same that reads in a direction."""
+        return Tokenizer(self.model, direction)
+
     def encode(self, texts: Sequence[str], *, n_threads: int = 2) -> TokenCorpus:
         """Token ids of texts, each starting with `xxbos`."""
         batches = [
@@ -118,9 +135,8 @@ class Tokenizer:
         return corpus.backward() if self.direction == "backward" else corpus
 
     def _encode_batch(self, texts: Sequence[str], n_threads: int) -> TokenCorpus:
-        documents = self._processor.encode(
-            [apply_rules(text) for text in texts], out_type=int, add_bos=True, num_threads=n_threads
-        )
+        texts = [apply_rules(text) for text in texts] if self._has_rules else list(texts)
+        documents = self._processor.encode(texts, out_type=int, add_bos=True, num_threads=n_threads)
         lengths = np.fromiter(map(len, documents), np.int64, len(documents))
         ids = np.fromiter(itertools.chain.from_iterable(documents), np.int32, lengths.sum())
         return TokenCorpus(ids, np.concatenate([[0], np.cumsum(lengths)]))
@@ -134,6 +150,8 @@ class Tokenizer:
         spans : ndarray of shape (n_tokens, 2)
             `text[start:end]` is what the token stands for; empty for `xxbos` and for markers put before a word.
         """
+        if not self._has_rules:
+            raise ValueError("Offsets need a SentencePiece model that was trained on texts with ULMFiT's markers.")
         normalised, char_spans = apply_rules_with_offsets(text)
         pieces = self._processor.encode(normalised, out_type=str)
         ids = np.array(self._processor.encode(normalised, out_type=int, add_bos=True), dtype=np.int32)
@@ -148,19 +166,25 @@ class Tokenizer:
         return self._processor.decode(ids[::-1] if self.direction == "backward" else ids)
 
 
+def check_direction(direction: str) -> None:
+    """Raise unless it is one of the two."""
+    if direction not in DIRECTIONS:
+        raise ValueError(f"direction must be one of {', '.join(map(repr, DIRECTIONS))}, got {direction!r}.")
+
+
 def _piece_spans(pieces: Sequence[str], normalised: str, char_spans: np.ndarray) -> np.ndarray:
     """Where each piece came from, shape (n_pieces, 2), given where each normalised character came from.
 
     Pieces are matched to characters by bytes: a piece such as `<0xE6>` is one byte, and stands for the whole character
     that the byte is part of. The boundary before a word is no part of its span.
     """
-    marked = (_BOUNDARY + normalised).replace(" ", _BOUNDARY)
+    marked = (BOUNDARY + normalised).replace(" ", BOUNDARY)
     spans = np.concatenate([np.zeros((1, 2), np.int64), char_spans])
     char_of_byte = np.repeat(np.arange(len(marked)), [len(char.encode()) for char in marked])
     n_bytes = np.array([1 if _BYTE_PIECE.fullmatch(piece) else len(piece.encode()) for piece in pieces], dtype=int)
     ends = np.cumsum(n_bytes)
     first, last = char_of_byte[ends - n_bytes], char_of_byte[ends - 1]
-    is_boundary = np.array([char == _BOUNDARY for char in marked])
+    is_boundary = np.array([char == BOUNDARY for char in marked])
     first = np.where(is_boundary[first] & (first < last), first + 1, first)
     return np.stack([spans[first, 0], spans[last, 1]], axis=1)
 
@@ -173,7 +197,7 @@ def _seed_pieces(words: collections.Counter[str]) -> str:
     """
     substrings: collections.Counter[str] = collections.Counter()
     for word, count in words.most_common(_N_SEED_WORDS):
-        marked = _BOUNDARY + word[:_MAX_SEED_WORD_CHARS]
+        marked = BOUNDARY + word[:_MAX_SEED_WORD_CHARS]
         for start in range(len(marked)):
             for end in range(start + 1, min(start + _MAX_PIECE_CHARS, len(marked)) + 1):
                 substrings[marked[start:end]] += count

@@ -74,7 +74,7 @@ class Recipe:
     phases: tuple[Phase, ...]
     learning_rate: float
     lr_decay: float
-    batch_size: int | str
+    batch_size: Any
     dropouts: Dropouts
     dropout_multiplier: float
     weight_decay: float

@@ -1,0 +1,113 @@
+"""Word-level vocabularies: those of the first ULMFiT checkpoints, and those of a user's own tokenizer."""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from skulmfit.text.corpus import TokenCorpus
+from skulmfit.text.rules import BOS, PAD, REPEATED_CHAR, REPEATED_WORD, UNK, UPPER_CASE, apply_rules
+from skulmfit.text.tokenizer import BOUNDARY, Tokenizer, check_direction
+
+_KEY = "words"
+# What other libraries call the three tokens that every vocabulary here has.
+SYNONYMS = {"_unk_": UNK, "<unk>": UNK, "_pad_": PAD, "<pad>": PAD, "_bos_": BOS, "<s>": BOS}
+SYNONYMS |= {"t_up": UPPER_CASE, "tk_rep": REPEATED_CHAR, "tk_wrep": REPEATED_WORD}  # fastai 0.7
+
+
+class WordTokenizer:
+    """A fixed list of words; what is not in it is `xxunk`.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Every word by id; `xxunk`, `xxpad` and `xxbos`, or what fastai 0.7 and SentencePiece call them, among them. Of a
+        word that stands there twice the first one counts.
+    split : callable, optional
+        From a text to its words; ULMFiT's rules and spaces by default.
+    direction : {"forward", "backward"}, default="forward"
+        Which way texts are read: "backward" turns the ids of each text round, all but the first, `xxbos`.
+    """
+
+    def __init__(
+        self, words: Sequence[str], split: Callable[[str], Iterable[str]] | None = None, direction: str = "forward"
+    ):
+        check_direction(direction)
+        self.words, self.split, self.direction = list(words), split, direction
+        self._ids: dict[str, int] = {}
+        for index, word in enumerate(self.words):
+            self._ids.setdefault(SYNONYMS.get(word, word), index)
+        missing = [word for word in (UNK, PAD, BOS) if word not in self._ids]
+        if missing:
+            raise ValueError(f"The vocabulary has no {', '.join(missing)}, nor a synonym of it.")
+        self.unk_id, self.pad_id, self.bos_id = (self._ids[word] for word in (UNK, PAD, BOS))
+
+    @classmethod
+    def train(cls, texts: Iterable[str], split: Callable[[str], Iterable[str]], *, vocab_size: int) -> "WordTokenizer":
+        """The most frequent words of texts that occur at least twice."""
+        counts = Counter(itertools.chain.from_iterable(map(split, texts)))
+        frequent = [word for word, count in counts.most_common() if count > 1 and word not in (UNK, PAD, BOS)]
+        return cls([UNK, PAD, BOS, *frequent[: max(vocab_size - 3, 0)]], split)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __repr__(self) -> str:
+        return f"WordTokenizer({len(self):,} words, {self.direction})"
+
+    def __reduce__(self):
+        return WordTokenizer, (self.words, self.split, self.direction)
+
+    @property
+    def model(self) -> bytes:
+        """The list of words, as it is stored in files.
+
+        Raises
+        ------
+        ValueError
+            If texts are split by a function of the user's, which a file cannot hold.
+        """
+        if self.split is not None:
+            raise ValueError(
+                f"A language model whose texts are split by {self.split!r} cannot be stored in a file without code; "
+                "pickle the estimator instead."
+            )
+        return json.dumps({_KEY: self.words}).encode()
+
+    @property
+    def pieces(self) -> list[str]:
+        """Every word, by id, in the spelling of SentencePiece: with the boundary before it."""
+        specials = {UNK, PAD, BOS}
+        words = [SYNONYMS.get(word, word) for word in self.words]
+        return [word if word in specials else BOUNDARY + word for word in words]
+
+    def spell(self, piece: str) -> list[int]:
+        """Ids that spell a piece: none, since words have no parts."""
+        return []
+
+    def turned(self, direction: str) -> "WordTokenizer":
+        """The same that reads in a direction."""
+        return WordTokenizer(self.words, self.split, direction)
+
+    def encode(self, texts: Sequence[str], *, n_threads: int = 1) -> TokenCorpus:
+        """Token ids of texts, each starting with `xxbos`."""
+        split = self.split or _split
+        documents = [[self.bos_id, *(self._ids.get(word, self.unk_id) for word in split(text))] for text in texts]
+        corpus = TokenCorpus.from_documents(documents)
+        return corpus.backward() if self.direction == "backward" else corpus
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Normalised text of token ids, markers included, `xxbos` left out."""
+        words = [self.words[index] for index in ids if index != self.bos_id]
+        return " ".join(words[::-1] if self.direction == "backward" else words)
+
+
+def _split(text: str) -> list[str]:
+    return apply_rules(text).split()
+
+
+def load_tokenizer(model: bytes, direction: str = "forward") -> Tokenizer | WordTokenizer:
+    """A tokenizer of what its `model` was: a SentencePiece model or a list of words."""
+    if not model.startswith(b"{"):
+        return Tokenizer(model, direction)
+    return WordTokenizer(json.loads(model)[_KEY], direction=direction)
