@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
-from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
+from skulmfit.nn.awd_lstm import AWDLSTM, KINDS, Architecture
 from skulmfit.nn.heads import LanguageModel
 from skulmfit.pretrained.language_model import LanguageModelData
 from skulmfit.pretrained.registry import load_pretrained
@@ -81,6 +81,8 @@ class LMFineTuner(TextEstimator):
         What `transform` returns of the hidden states: the last one, their maximum, their mean, or all three.
     vocab_size : int, default=12000
         At most so many pieces in a vocabulary learnt from the texts.
+    architecture : {"lstm", "qrnn"}, default="lstm"
+        Kind of recurrent layers of a new network, with `pretrained=None` only. QRNNs take more layers to be as good.
     embedding_dim, hidden_dim, n_layers : int, default=256, 640, 3
         Size of a new network; with `pretrained=None` only.
     device : str, default="auto"
@@ -147,6 +149,7 @@ class LMFineTuner(TextEstimator):
         n_iter_no_change=2,
         pooling="concat",
         vocab_size=12_000,
+        architecture="lstm",
         embedding_dim=256,
         hidden_dim=640,
         n_layers=3,
@@ -170,6 +173,7 @@ class LMFineTuner(TextEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.pooling = pooling
         self.vocab_size = vocab_size
+        self.architecture = architecture
         self.embedding_dim = embedding_dim
         self.hidden_dim = hidden_dim
         self.n_layers = n_layers
@@ -231,6 +235,7 @@ class LMFineTuner(TextEstimator):
         check_number(self.validation_fraction, "validation_fraction", Real, low=0, high=1, bounds="neither")
         check_number(self.n_iter_no_change, "n_iter_no_change", Integral, low=1)
         check_choice(self.pooling, "pooling", ("concat", *POOLINGS))
+        check_choice(self.architecture, "architecture", KINDS)
         for name in ("vocab_size", "embedding_dim", "hidden_dim", "n_layers"):
             check_number(getattr(self, name), name, Integral, low=1)
         check_number(self.verbose, "verbose", Integral, low=0)
@@ -253,7 +258,8 @@ class LMFineTuner(TextEstimator):
             data = load_pretrained(self.pretrained, self.direction)
             return (data, None) if tokenizer is None else data.with_tokenizer(tokenizer)
         tokenizer = tokenizer or self._trained_tokenizer(texts)
-        architecture = Architecture(len(tokenizer), self.embedding_dim, self.hidden_dim, self.n_layers)
+        sizes = (self.embedding_dim, self.hidden_dim, self.n_layers)
+        architecture = Architecture(len(tokenizer), *sizes, kind=self.architecture)
         return LanguageModelData.from_module(LanguageModel(AWDLSTM(architecture)), tokenizer, {}), None
 
     def _own_tokenizer(self, texts: list[str]) -> Tokenizer | WordTokenizer | None:

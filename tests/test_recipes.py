@@ -5,7 +5,7 @@ import pytest
 
 from skulmfit.training.recipes import CLASSIFIER_RECIPES, LANGUAGE_MODEL_RECIPES
 from skulmfit.training.schedules import OneCycle, SlantedTriangular
-from skulmfit.training.stages import classifier_group_names, discriminative_rates, language_model_group_names
+from skulmfit.training.stages import EMBEDDING, HEAD, discriminative_rates, layer_names
 
 
 def test_every_layer_learns_slower_than_the_one_above():
@@ -15,12 +15,12 @@ def test_every_layer_learns_slower_than_the_one_above():
 
 def plan(name="skulmfit", n_updates=10, **changes):
     recipe = CLASSIFIER_RECIPES[name].override(**changes)
-    return recipe.stages(classifier_group_names(3), lambda alone: n_updates)
+    return recipe.stages([EMBEDDING, *layer_names(3), HEAD], lambda alone: n_updates)
 
 
 def lm_plan(name, **changes):
     recipe = LANGUAGE_MODEL_RECIPES[name].override(**changes)
-    return recipe.stages(language_model_group_names(3), lambda alone: 10, whole="language model")
+    return recipe.stages([*layer_names(3), EMBEDDING], lambda alone: 10, whole="language model")
 
 
 GRADUAL = [
@@ -87,7 +87,7 @@ def test_what_is_given_takes_the_place_of_the_recipes_own():
 
 def test_without_gradual_unfreezing_the_head_is_followed_by_everything():
     recipe = CLASSIFIER_RECIPES["skulmfit"].without_unfreezing()
-    names = [stage.name for stage in recipe.stages(classifier_group_names(3), lambda alone: 10)]
+    names = [stage.name for stage in recipe.stages([EMBEDDING, *layer_names(3), HEAD], lambda alone: 10)]
     assert names == ["head", "all layers"]
 
 
@@ -99,7 +99,7 @@ def test_automatic_epochs_fall_as_the_data_grows_and_never_to_zero():
 
 def test_a_network_of_one_layer_has_a_plan_too():
     for recipe in CLASSIFIER_RECIPES.values():
-        stages = recipe.stages(classifier_group_names(1), lambda alone: 10)
+        stages = recipe.stages([EMBEDDING, *layer_names(1), HEAD], lambda alone: 10)
         assert list(stages[-1].learning_rates) == ["embedding", "lstm0", "head"]
 
 

@@ -1,4 +1,4 @@
-"""AWD-LSTM encoder (Merity et al. 2018): embeddings and a stack of LSTM layers with weight drop.
+"""AWD-LSTM encoder (Merity et al. 2018), or AWD-QRNN: embeddings and a stack of recurrent layers with weight drop.
 
 Letters in shapes: B batch, T time, V vocabulary, E embedding, H hidden.
 """
@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skulmfit.nn.dropout import Dropouts, embedding_dropout, variational_dropout, weight_drop
+from skulmfit.nn.qrnn import QRNNLayer
 
-State = list[tuple[Tensor, Tensor]]  # of each layer: hidden and cell, (1, B, H)
+State = list[tuple[Tensor, Tensor]]  # of each layer, (1, B, ...): hidden and cell, or a QRNN's hidden and last input
+KINDS = ("lstm", "qrnn")
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,18 @@ class Architecture:
     n_layers: int = 3
     embedding_scale: float = 16.0
     output_scale: float = 8.0
+    kind: str = "lstm"
 
     def layer_sizes(self) -> list[tuple[int, int]]:
         """Input and output width of each layer; the last one returns to the width of the embeddings."""
         widths = [self.embedding_dim] + [self.hidden_dim] * (self.n_layers - 1) + [self.embedding_dim]
         return list(zip(widths, widths[1:]))
+
+    def build_layers(self) -> list[nn.Module]:
+        """New layers; the first one of a QRNN sees two inputs at a time, as in MultiFiT."""
+        if self.kind == "lstm":
+            return [LSTMLayer(*sizes) for sizes in self.layer_sizes()]
+        return [QRNNLayer(*sizes, window=1 if index else 2) for index, sizes in enumerate(self.layer_sizes())]
 
 
 class Encoded(NamedTuple):
@@ -64,6 +73,11 @@ class LSTMLayer(nn.Module):
                     nn.init.orthogonal_(gate)
             self.bias_ih.chunk(4)[1].fill_(1.0)
 
+    def initial_state(self, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Zeros: hidden state and cell, (1, B, H)."""
+        zero = self.weight_hh.new_zeros((1, batch_size, self.hidden_dim))
+        return zero, zero
+
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor], weight_p: float) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Map x (B, T, input) and state to outputs (B, T, H) and the next state."""
         weight_hh = weight_drop(self.weight_hh, weight_p, self.training)
@@ -78,7 +92,7 @@ class LSTMLayer(nn.Module):
 
 
 class AWDLSTM(nn.Module):
-    """Embeddings and LSTM layers: token ids (B, T) to hidden states (B, T, E)."""
+    """Embeddings and recurrent layers: token ids (B, T) to hidden states (B, T, E)."""
 
     def __init__(self, architecture: Architecture, dropouts: Dropouts = Dropouts()):
         super().__init__()
@@ -86,13 +100,11 @@ class AWDLSTM(nn.Module):
         self.dropouts = dropouts
         self.embedding = nn.Parameter(torch.empty(architecture.vocab_size, architecture.embedding_dim))
         nn.init.uniform_(self.embedding, -0.1, 0.1)
-        self.layers = nn.ModuleList(LSTMLayer(*sizes) for sizes in architecture.layer_sizes())
+        self.layers = nn.ModuleList(architecture.build_layers())
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros for every layer."""
-        widths = [width for _, width in self.architecture.layer_sizes()]
-        zeros = [self.embedding.new_zeros((1, batch_size, width)) for width in widths]
-        return [(zero, zero) for zero in zeros]
+        return [layer.initial_state(batch_size) for layer in self.layers]  # type: ignore[operator]
 
     def forward(self, ids: Tensor, state: State) -> Encoded:
         """Encode ids (B, T), continuing from a state."""

@@ -37,8 +37,8 @@ def _facts(data: LanguageModelData, path: Path) -> dict[str, str]:
     architecture, card = data.architecture, data.card
     n_parameters = sum(array.size for array in data.weights.values())
     facts = {
-        "network": f"AWD-LSTM, {architecture.n_layers} layers, embeddings {architecture.embedding_dim}, hidden "
-        f"{architecture.hidden_dim}, {architecture.vocab_size:,} SentencePiece pieces",
+        "network": f"AWD-{architecture.kind.upper()}, {architecture.n_layers} layers, embeddings "
+        f"{architecture.embedding_dim}, hidden {architecture.hidden_dim}, {architecture.vocab_size:,} pieces",
         "size": f"{n_parameters / 1e6:.2f} million parameters, float16, {path.stat().st_size / 2**20:.1f} MiB",
     }
     for name in ("data", "licence"):

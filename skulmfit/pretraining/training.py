@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
+from skulmfit.nn.awd_lstm import AWDLSTM, KINDS, Architecture
 from skulmfit.nn.dropout import LM_DROPOUTS
 from skulmfit.nn.heads import LanguageModel
 from skulmfit.pretrained.language_model import LanguageModelData
@@ -39,9 +39,10 @@ class PretrainingSettings:
     epochs: int = _setting(1, "passes over it")
     direction: str = _setting("forward", "forward, or backward to read every document from its end")
     start_from: str = _setting("", "a language model to continue from, whose sizes count then; '' for a new one")
+    architecture: str = _setting("lstm", "lstm or qrnn")
     embedding_dim: int = _setting(256, "width of embeddings and last layer")
     hidden_dim: int = _setting(640, "width of the other layers")
-    n_layers: int = _setting(3, "LSTM layers")
+    n_layers: int = _setting(3, "recurrent layers")
     learning_rate: float = _setting(3e-3, "peak learning rate")
     embedding_rate: float = _setting(0.5, "that of the embeddings, as a share of it")
     batch_size: int = _setting(32, "parallel streams of each process")
@@ -61,6 +62,7 @@ class PretrainingSettings:
         check_number(self.bptt, "bptt", Integral, low=5)
         check_number(self.tokens, "tokens", Integral, low=0)
         check_choice(self.direction, "direction", DIRECTIONS)
+        check_choice(self.architecture, "architecture", KINDS)
         for name in ("learning_rate", "clip"):
             check_number(getattr(self, name), name, Real, low=0, bounds="neither")
         for name in ("embedding_rate", "alpha", "beta", "dropout_multiplier", "weight_decay"):
@@ -186,7 +188,8 @@ def _new_model(settings: PretrainingSettings, tokenizer: Tokenizer, start: Langu
     dropouts = LM_DROPOUTS * settings.dropout_multiplier
     if start:
         return start.build(dropouts)
-    architecture = Architecture(len(tokenizer), settings.embedding_dim, settings.hidden_dim, settings.n_layers)
+    sizes = (settings.embedding_dim, settings.hidden_dim, settings.n_layers)
+    architecture = Architecture(len(tokenizer), *sizes, kind=settings.architecture)
     return LanguageModel(AWDLSTM(architecture, dropouts))
 
 

@@ -103,6 +103,6 @@ class LanguageModelTask:
 def language_model_groups(model: LanguageModel) -> dict[str, list[nn.Parameter]]:
     """Layer groups of a language model; the embeddings are its decoder too, and so form the last one."""
     encoder = model.encoder
-    names = layer_names(len(encoder.layers))
+    names = layer_names(len(encoder.layers), encoder.architecture.kind)
     groups = {name: list(layer.parameters()) for name, layer in zip(names, encoder.layers)}
     return groups | {EMBEDDING: [encoder.embedding, model.decoder_bias]}

@@ -28,19 +28,9 @@ class Stage:
     schedule: Schedule = field(default_factory=SlantedTriangular)
 
 
-def layer_names(n_layers: int) -> list[str]:
+def layer_names(n_layers: int, kind: str = "lstm") -> list[str]:
     """Names of the recurrent layers' groups, first to last."""
-    return [f"lstm{index}" for index in range(n_layers)]
-
-
-def language_model_group_names(n_layers: int) -> list[str]:
-    """Groups of a language model, lowest first: the embeddings are its decoder too, and so come last, as in fastai."""
-    return [*layer_names(n_layers), EMBEDDING]
-
-
-def classifier_group_names(n_layers: int) -> list[str]:
-    """Groups of a classifier, lowest first."""
-    return [EMBEDDING, *layer_names(n_layers), HEAD]
+    return [f"{kind}{index}" for index in range(n_layers)]
 
 
 def discriminative_rates(groups: Sequence[str], learning_rate: float, decay: float) -> dict[str, float]:

@@ -115,7 +115,7 @@ class HeadTask(SupervisedTask):
 
 def classifier_groups(model: TextClassifier) -> dict[str, list[nn.Parameter]]:
     """Layer groups of a classifier, lowest first."""
-    names = layer_names(len(model.encoder.layers))
+    names = layer_names(len(model.encoder.layers), model.encoder.architecture.kind)
     layers: Iterable = zip(names, model.encoder.layers)
     groups = {EMBEDDING: [model.encoder.embedding]} | {name: list(layer.parameters()) for name, layer in layers}
     return groups | {HEAD: list(model.head.parameters())}
