@@ -54,7 +54,7 @@ class LanguageModelData:
         embedding, bias, moved = transfer(
             self.tokenizer, tokenizer, self.weights["encoder.embedding"], self.weights["decoder_bias"]
         )
-        architecture = replace(self.architecture, vocab_size=len(tokenizer))
+        architecture = replace(self.architecture, vocab_size=len(embedding))
         weights = self.weights | {"encoder.embedding": embedding, "decoder_bias": bias}
         return LanguageModelData(architecture, tokenizer, weights, self.card), moved
 
@@ -109,10 +109,11 @@ class LanguageModelData:
             raise ValueError(
                 f"{os.fspath(path)!r} has format {version}; this version of skulmfit reads up to {FORMAT}. Upgrade it."
             )
-        data._check_weights(path)
+        data.check_weights(path)
         return data
 
-    def _check_weights(self, path: str | os.PathLike) -> None:
+    def check_weights(self, path: str | os.PathLike) -> None:
+        """Raise unless names and shapes of the arrays are those of the architecture; `path` is for the message."""
         with torch.device("meta"):
             expected = {
                 name: tuple(value.shape)

@@ -59,7 +59,10 @@ class Tokenizer:
         except RuntimeError as error:
             raise ValueError(f"This is not a SentencePiece model: {error}") from error
         self.bos_id, self.unk_id = self._processor.bos_id(), self._processor.unk_id()
-        if self.bos_id < 0:
+        self._adds_bos = self.bos_id >= 0
+        if not self._adds_bos:  # fastai's models have it among their user-defined symbols
+            self.bos_id = self._processor.piece_to_id(BOUNDARY + BOS)
+        if self.bos_id == self.unk_id:
             raise ValueError("The SentencePiece model has no token for a text's beginning; train it with bos_id=1.")
         self.pad_id = max(self._processor.pad_id(), 0)  # padding is masked: without an id of its own, any will do
         # A model that knows no markers was trained on other texts than the rules make.
@@ -136,7 +139,9 @@ class Tokenizer:
 
     def _encode_batch(self, texts: Sequence[str], n_threads: int) -> TokenCorpus:
         texts = [apply_rules(text) for text in texts] if self._has_rules else list(texts)
-        documents = self._processor.encode(texts, out_type=int, add_bos=True, num_threads=n_threads)
+        documents = self._processor.encode(texts, out_type=int, add_bos=self._adds_bos, num_threads=n_threads)
+        if not self._adds_bos:
+            documents = [[self.bos_id, *ids] for ids in documents]
         lengths = np.fromiter(map(len, documents), np.int64, len(documents))
         ids = np.fromiter(itertools.chain.from_iterable(documents), np.int32, lengths.sum())
         return TokenCorpus(ids, np.concatenate([[0], np.cumsum(lengths)]))
@@ -154,7 +159,7 @@ class Tokenizer:
             raise ValueError("Offsets need a SentencePiece model that was trained on texts with ULMFiT's markers.")
         normalised, char_spans = apply_rules_with_offsets(text)
         pieces = self._processor.encode(normalised, out_type=str)
-        ids = np.array(self._processor.encode(normalised, out_type=int, add_bos=True), dtype=np.int32)
+        ids = np.array([self.bos_id, *self._processor.encode(normalised, out_type=int)], dtype=np.int32)
         spans = np.vstack([np.zeros((1, 2), np.int64), _piece_spans(pieces, normalised, char_spans)])
         if self.direction == "backward":
             ids[1:], spans[1:] = ids[:0:-1].copy(), spans[:0:-1].copy()
