@@ -9,8 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.pretrained.language_model import load_numpy, to_numpy
-from skulmfit.text.tokenizer import Tokenizer
-from skulmfit.text.words import WordTokenizer
+from skulmfit.text.words import AnyTokenizer
 from skulmfit.training.inference import document_outputs
 from skulmfit.training.runtime import Runtime
 from skulmfit.validation import check_texts
@@ -26,7 +25,7 @@ class TextEstimator(TransformerMixin, BaseEstimator):
     """
 
     _network: Any  # a LanguageModel or a TextClassifier, once fitted
-    _tokenizer: Tokenizer | WordTokenizer
+    _tokenizer: AnyTokenizer
     directions_: dict[str, Any]  # an estimator of each direction instead of a network, where both were asked for
 
     def _check_texts(self, X: Any, *, reset: bool) -> list[str]:
@@ -65,16 +64,17 @@ class TextEstimator(TransformerMixin, BaseEstimator):
         raise AttributeError(f"{type(self).__name__} has no network to rebuild.")
 
     def _members(self) -> list[Any]:
-        """The fitted estimator of each direction, where there are two."""
+        """The fitted estimator of each direction, where there are two, to be used as this one is set now."""
         check_is_fitted(self)
-        return list(getattr(self, "directions_", {}).values())
+        now = {name: getattr(self, name) for name in ("device", "verbose", "pooling") if hasattr(self, name)}
+        return [member.set_params(**now) for member in getattr(self, "directions_", {}).values()]
 
     def _adopt(self, members: dict[str, Any]) -> None:
         """Take over the fitted state of two estimators: what they share from the first, both as `directions_`."""
         first = next(iter(members.values()))
         shared = {name: value for name, value in vars(first).items() if name not in self.get_params(deep=False)}
-        for name in ("_network", "_tokenizer"):
-            shared.pop(name)
+        for name in ("_network", "_tokenizer", "vocab_transfer_"):
+            shared.pop(name, None)
             self.__dict__.pop(name, None)
         self.__dict__.update(shared)
         self.directions_ = members
@@ -101,10 +101,16 @@ class TextEstimator(TransformerMixin, BaseEstimator):
             verbose=self.verbose,
         )
 
-    def _feature_names(self, poolings: tuple[str, ...], width: int) -> np.ndarray:
-        prefix = type(self).__name__.lower()
-        prefixes = [f"{prefix}_{direction}" for direction in getattr(self, "directions_", ())] or [prefix]
-        names = [f"{prefix}_{pooling}{i}" for prefix in prefixes for pooling in poolings for i in range(width)]
+    def _feature_names(self, poolings: tuple[str, ...]) -> np.ndarray:
+        """Names of the columns of `transform`; of two directions, with the direction in them."""
+        check_is_fitted(self)
+        members = getattr(self, "directions_", {"": self})
+        names = [
+            "_".join(filter(None, [type(self).__name__.lower(), direction, f"{pooling}{index}"]))
+            for direction, member in members.items()
+            for pooling in poolings
+            for index in range(member._architecture.embedding_dim)
+        ]
         return np.array(names, dtype=object)
 
 

@@ -9,12 +9,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import type_of_target
 
 from skulmfit.nn.losses import weighted_binary_cross_entropy, weighted_cross_entropy
 from skulmfit.supervised import SupervisedEstimator, Targets
 from skulmfit.training.recipes import Recipe
-from skulmfit.validation import check_indicators, check_labels, check_number_or_auto, positive_weights, weigh_classes
+from skulmfit.validation import (
+    check_indicators,
+    check_labels,
+    check_number_or_auto,
+    is_indicator_matrix,
+    positive_weights,
+    weigh_classes,
+)
 
 
 class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
@@ -38,7 +44,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
         Epochs of the last stage, in which all layers train (as many as make about 150 updates); the plan is in
         `stages_`.
     learning_rate : float or "auto", default="auto"
-        Peak learning rate of the head (0.01).
+        Peak learning rate of the head (0.01); stages of a recipe may multiply it.
     lr_decay : float or "auto", default="auto"
         How much slower each layer learns than the one above it (2.6).
     batch_size : int or "auto", default="auto"
@@ -183,7 +189,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
 
     def _check_targets(self, y: Any, texts: list[str], weights: np.ndarray) -> tuple[Targets, np.ndarray]:
         smoothing = {"label_smoothing": self._resolved_recipe().label_smoothing}
-        if y is not None and type_of_target(y, input_name="y") == "multilabel-indicator":
+        if is_indicator_matrix(y):
             indicators = check_indicators(y, texts)
             fitted = {"classes_": np.arange(indicators.shape[1]), "_is_multilabel": True}
             balance = positive_weights(self.class_weight, indicators[weights > 0])

@@ -20,7 +20,7 @@ from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.rules import restore
 from skulmfit.text.tokenizer import DIRECTIONS, Tokenizer
 from skulmfit.text.vocabulary import Transfer
-from skulmfit.text.words import WordTokenizer
+from skulmfit.text.words import AnyTokenizer, WordTokenizer
 from skulmfit.training.generation import generate
 from skulmfit.training.inference import log_likelihoods
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
@@ -58,7 +58,7 @@ class LMFineTuner(TextEstimator):
         Passes over the texts in which the whole network trains (as many as make about 150 updates); 0 keeps the
         language model as it is.
     learning_rate : float or "auto", default="auto"
-        Peak learning rate (4e-3).
+        Peak learning rate (4e-3); stages of a recipe may multiply it.
     lr_decay : float or "auto", default="auto"
         How much slower each LSTM layer learns than the one above it; the embeddings, which are the decoder too, learn
         fastest (2.6).
@@ -196,7 +196,7 @@ class LMFineTuner(TextEstimator):
         self._check_parameters()
         texts = self._check_texts(X, reset=True)
         if self.direction == "both":
-            self._adopt({name: self._single(name).fit(texts) for name in DIRECTIONS})
+            self._adopt({name: member.fit(texts) for name, member in self._checked_members().items()})
             return self
         seed, runtime = self._draw_seed(), self._runtime()
         with runtime.seeded(seed):
@@ -214,6 +214,16 @@ class LMFineTuner(TextEstimator):
         if transfer is not None:
             self.vocab_transfer_ = transfer.report(corpus.ids)
         return self
+
+    def _checked_members(self) -> dict[str, "LMFineTuner"]:
+        """An unfitted copy for each of two directions, once it is sure that both have a model to start from."""
+        self._check_parameters()
+        members = {name: self._single(name) for name in DIRECTIONS}
+        for name, member in members.items():
+            member._check_parameters()
+            if member.pretrained is not None:
+                load_pretrained(member.pretrained, name)
+        return members
 
     def _single(self, direction: str) -> "LMFineTuner":
         """An unfitted copy for one of two directions."""
@@ -262,7 +272,7 @@ class LMFineTuner(TextEstimator):
         architecture = Architecture(len(tokenizer), *sizes, kind=self.architecture)
         return LanguageModelData.from_module(LanguageModel(AWDLSTM(architecture)), tokenizer, {}), None
 
-    def _own_tokenizer(self, texts: list[str]) -> Tokenizer | WordTokenizer | None:
+    def _own_tokenizer(self, texts: list[str]) -> AnyTokenizer | None:
         """The tokenizer that the user wants instead of the pretrained model's."""
         if self.tokenizer is None:
             return None
@@ -426,14 +436,14 @@ class LMFineTuner(TextEstimator):
         Returns
         -------
         str
-            The prompt and what follows it.
+            The prompt, in the spacing and typography that the tokenizer knows, and what follows it.
 
         Examples
         --------
         >>> from skulmfit import LMFineTuner
         >>> lm = LMFineTuner(epochs=0).fit(["-"])
-        >>> lm.generate("The city of Rome is the capital of", n_tokens=1, temperature=0)  # doctest: +ELLIPSIS
-        'The city of Rome is the capital of ...'
+        >>> lm.generate("The largest city of the United", n_tokens=2, temperature=0)
+        'The largest city of the United States'
         """
         check_is_fitted(self)
         if not isinstance(prompt, str):
@@ -457,7 +467,8 @@ class LMFineTuner(TextEstimator):
             self._network, ids, n_tokens, rng, self._runtime(), temperature=temperature, top_k=top_k, top_p=top_p,
             stop_id=tokenizer.bos_id, never=(tokenizer.unk_id, tokenizer.pad_id),
         )  # fmt: skip
-        return restore(tokenizer.decode([*ids[1:], *new]))
+        text = tokenizer.decode([*ids[1:], *new])
+        return restore(text) if tokenizer.applies_rules else text
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns of `transform`: lmfinetuner_last0, ..., lmfinetuner_max0, ..., lmfinetuner_mean0, ...
@@ -470,13 +481,13 @@ class LMFineTuner(TextEstimator):
         -------
         ndarray of str
         """
-        check_is_fitted(self)
         poolings = POOLINGS if self.pooling == "concat" else (self.pooling,)
-        return self._feature_names(poolings, self._architecture.embedding_dim)
+        return self._feature_names(poolings)
 
     @property
     def n_features_out_(self) -> int:
         """Width of what `transform` returns."""
         check_is_fitted(self)
-        n_poolings = len(POOLINGS) if self.pooling == "concat" else 1
-        return max(len(self._members()), 1) * n_poolings * self._architecture.embedding_dim
+        if members := self._members():
+            return sum(member.n_features_out_ for member in members)
+        return (len(POOLINGS) if self.pooling == "concat" else 1) * self._architecture.embedding_dim

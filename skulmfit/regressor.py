@@ -18,10 +18,10 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
     Parameters
     ----------
     lm : LMFineTuner, FrozenEstimator or None, default=None
-        The language-model stage. None stands for `LMFineTuner()` with this classifier's `device` and `verbose`; to
+        The language-model stage. None stands for `LMFineTuner()` with this regressor's `device` and `verbose`; to
         search over `lm__epochs` and the like, start from an explicit one. A fitted `LMFineTuner` wrapped in
         `sklearn.frozen.FrozenEstimator` is used as it is: the way to bring in unlabelled texts, and to fine-tune once
-        for many classifiers.
+        for many estimators.
     recipe : {"skulmfit", "paper", "fastai", "multifit"}, default="skulmfit"
         What every parameter that is "auto" takes its value from: our own, found by measurement, or a published one; the
         language-model stage too, unless `lm` is given. The numbers in brackets below are those of the default.
@@ -29,7 +29,7 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
         Epochs of the last stage, in which all layers train (as many as make about 150 updates); the plan is in
         `stages_`.
     learning_rate : float or "auto", default="auto"
-        Peak learning rate of the head (0.01).
+        Peak learning rate of the head (0.01); stages of a recipe may multiply it.
     lr_decay : float or "auto", default="auto"
         How much slower each layer learns than the one above it (2.6).
     batch_size : int or "auto", default="auto"
@@ -132,11 +132,11 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
 
         Returns
         -------
-        ndarray of shape (n_texts,) or (n_texts, n_targets), float32
+        ndarray of shape (n_texts,) or (n_texts, n_targets), float64
             Of two directions, the mean of what each predicts.
         """
         if members := self._members():
             texts = self._check_texts(X, reset=False)
             return np.mean([member.predict(texts) for member in members], axis=0)
-        outputs = self._outputs(X) * self._target_scale.astype(np.float32) + self._target_mean.astype(np.float32)
+        outputs = self._outputs(X) * self._target_scale + self._target_mean
         return outputs if self._is_multioutput else outputs[:, 0]

@@ -18,7 +18,6 @@ from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
 from skulmfit.nn.dropout import MAX_DROPOUT
 from skulmfit.nn.heads import PoolingHead, TextClassifier
 from skulmfit.text.corpus import TokenCorpus
-from skulmfit.text.tokenizer import DIRECTIONS
 from skulmfit.training.loop import Monitor, OptimizerSettings, train
 from skulmfit.training.progress import Progress
 from skulmfit.training.recipes import CLASSIFIER_RECIPES, Recipe, classifier_batch_size
@@ -97,9 +96,10 @@ class SupervisedEstimator(TextEstimator):
         targets, weights = self._check_targets(y, texts, check_weights(sample_weight, len(texts)))
         kept = np.flatnonzero(weights)
         if len(kept) < 2:
-            raise ValueError(f"{type(self).__name__} needs at least 2 texts with a weight above 0, got {len(kept)}.")
-        weights = weights[kept] / weights[kept].mean()
-        texts, targets = [texts[row] for row in kept], _take(targets, kept)
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 texts with a weight above 0, got {len(kept)} sample(s)."
+            )
+        texts, weights, targets = [texts[row] for row in kept], weights[kept], _take(targets, kept)
         seed, runtime = self._draw_seed(), self._runtime()
         split = self._split(targets, seed)
 
@@ -147,7 +147,7 @@ class SupervisedEstimator(TextEstimator):
             return {name: FrozenEstimator(member) for name, member in members.items()}
         if self.lm is None or self.lm.direction != "both":
             return {}
-        return {name: self.lm._single(name) for name in DIRECTIONS}
+        return self.lm._checked_members()
 
     def _fitted_lm(self, texts: list[str], seed: int) -> LMFineTuner:
         """The language-model stage: a frozen one as it is, or a clone fitted on the texts."""
@@ -191,16 +191,19 @@ class SupervisedEstimator(TextEstimator):
             held_out = None if held_out_rows is None else task(kind, held_out_rows, targets.loss)
             return task(kind, rows, partial(targets.loss, **targets.loss_options), held_out=held_out)
 
-        head_task, whole_task = with_held_out(HeadTask), with_held_out(SupervisedTask)
+        tasks = {False: with_held_out(SupervisedTask)}  # by whether the head trains alone
+        if recipe.phases[0].groups == 1:
+            tasks[True] = with_held_out(HeadTask)
         groups = classifier_groups(network)
-        stages = recipe.stages(list(groups), lambda alone: (head_task if alone else whole_task).n_batches())
-        if lm._interrupted:  # the user wants an end: the head alone makes the estimator usable
+        stages = recipe.stages(list(groups), lambda alone: tasks[alone].n_batches())
+        was_interrupted = lm._interrupted and not isinstance(self.lm, FrozenEstimator)
+        if was_interrupted:  # the user wants an end: the first stage, the head alone, makes the estimator usable
             stages = stages[:1]
         progress = Progress(self.verbose)
         monitor = Monitor(patience=self.n_iter_no_change, on_step=progress.on_step)
         train(
             network, groups,
-            [(stage, head_task if list(stage.learning_rates) == [HEAD] else whole_task) for stage in stages],
+            [(stage, tasks[list(stage.learning_rates) == [HEAD]]) for stage in stages],
             settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,
             monitor=monitor,
         )  # fmt: skip
@@ -266,8 +269,7 @@ class SupervisedEstimator(TextEstimator):
         -------
         ndarray of str
         """
-        check_is_fitted(self)
-        return self._feature_names(POOLINGS, self._architecture.embedding_dim)
+        return self._feature_names(POOLINGS)
 
 
 def _take(targets: Targets, rows: np.ndarray) -> Targets:

@@ -13,7 +13,7 @@ from sklearn.utils import (
     column_or_1d,
     compute_class_weight,
 )
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 
 def check_texts(X: Any) -> list[str]:
@@ -93,7 +93,10 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
 def check_indicators(y: Any, texts: list[str]) -> np.ndarray:
     """An indicator matrix of labels, dense or sparse, as an array of 0 and 1 of shape (n_texts, n_labels)."""
     check_consistent_length(texts, y)
-    return (y.toarray() if hasattr(y, "toarray") else np.asarray(y)).astype(np.int64)
+    y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+    if not np.isin(y, (0, 1)).all():
+        raise ValueError(f"An indicator matrix holds 0 and 1 only; y has {np.unique(y)[:6].tolist()}.")
+    return y.astype(np.int64)
 
 
 def check_values(y: Any, texts: list[str], name: str) -> np.ndarray:
@@ -113,8 +116,20 @@ def check_values(y: Any, texts: list[str], name: str) -> np.ndarray:
     return y
 
 
+def is_indicator_matrix(y: Any) -> bool:
+    """Whether y says of every text which of several labels it has."""
+    if not hasattr(y, "toarray"):
+        try:
+            y = np.asarray(y)
+        except ValueError:  # rows of different lengths
+            return False
+        if y.ndim != 2 or y.shape[1] < 2:
+            return False
+    return type_of_target(y, input_name="y") == "multilabel-indicator"
+
+
 def check_weights(sample_weight: Any, n_texts: int) -> np.ndarray:
-    """Sample weights as an array; ones where there are none.
+    """Sample weights with a mean of 1 over those above 0; ones where there are none.
 
     Raises
     ------
@@ -134,11 +149,11 @@ def check_weights(sample_weight: Any, n_texts: int) -> np.ndarray:
         raise ValueError(f"sample_weight must be finite and >= 0; row {row} is {weights[row]}.")
     if not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    return weights
+    return _of_mean_one(weights)
 
 
 def weigh_classes(weights: np.ndarray, class_weight: Any, classes: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Sample weights times the weights of the classes, of which `indices` gives each text's."""
+    """Sample weights times those of the classes, of which `indices` gives each text's; with a mean of 1 again."""
     if class_weight is None:
         return weights
     kept = weights > 0
@@ -147,7 +162,11 @@ def weigh_classes(weights: np.ndarray, class_weight: Any, classes: np.ndarray, i
     _check_class_weights(class_weights, class_weight)
     weights = weights.copy()
     weights[kept] *= class_weights[np.searchsorted(present, classes[indices[kept]])]
-    return weights
+    return _of_mean_one(weights)
+
+
+def _of_mean_one(weights: np.ndarray) -> np.ndarray:
+    return weights / weights[weights > 0].mean()
 
 
 def positive_weights(class_weight: Any, indicators: np.ndarray) -> np.ndarray | None:

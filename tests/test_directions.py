@@ -93,6 +93,18 @@ def test_scores_and_texts_come_from_both_or_from_the_forward_one(both):
     )
 
 
+def test_parameters_set_after_fit_count_for_both(both):
+    changed = copy.deepcopy(both).set_params(pooling="mean")
+    assert changed.transform(TEXTS).shape == (24, 16) == (24, len(changed.get_feature_names_out()))
+    assert changed.n_features_out_ == 16
+
+
+def test_a_missing_direction_is_said_before_any_training(monkeypatch):
+    monkeypatch.setattr("skulmfit.finetuner.train", lambda *args, **options: pytest.fail("training began"))
+    with pytest.raises(ValueError, match="'en' reads forward, not backward"):
+        ULMFiTClassifier(LMFineTuner(direction="both")).fit(TEXTS, LABELS)
+
+
 def test_the_history_says_which_direction(both):
     assert [row["direction"] for row in both.history_] == ["forward", "backward"]
 

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+import torch
 
-from skulmfit.training.generation import sample
+from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
+from skulmfit.nn.heads import LanguageModel
+from skulmfit.training.generation import generate, sample
+from skulmfit.training.runtime import Runtime
 
 LOGITS = np.log(np.array([0.15, 0.5, 0.05, 0.3]))
 
@@ -28,3 +32,43 @@ def test_a_low_temperature_sharpens():
     sharp = np.exp(LOGITS / 0.5)
     np.testing.assert_allclose(draws(temperature=0.5), sharp / sharp.sum(), atol=0.04)
     assert draws(temperature=0)[1] == 1
+
+
+STOP, NEVER = 2, (0, 1)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return LanguageModel(AWDLSTM(Architecture(12, 8, 8, 2)))
+
+
+def generated(model, n_tokens=30, temperature=0.0, seed=0):
+    rng, runtime = np.random.default_rng(seed), Runtime.resolve("cpu")
+    prompt = np.array([STOP, 5, 6])
+    options = {"temperature": temperature, "top_k": None, "top_p": None, "stop_id": STOP, "never": NEVER}
+    return prompt, generate(model, prompt, n_tokens, rng, runtime, **options)
+
+
+def test_the_carried_state_is_as_good_as_reading_everything_again(model):
+    prompt, new = generated(model)
+    ids = list(prompt)
+    for index, token in enumerate(new):
+        encoded = model(torch.tensor(np.array([ids])), model.encoder.initial_state(1))
+        hidden = encoded.output[0, -1] * model.encoder.architecture.output_scale
+        logits = model.encoder.embedding @ hidden + model.decoder_bias
+        logits[[*NEVER, STOP] if index == 0 else [*NEVER]] = -torch.inf
+        assert token == int(logits.argmax())
+        ids.append(token)
+
+
+def test_the_end_of_the_text_ends_generation_but_not_before_it_begins(model):
+    with torch.no_grad():
+        model.decoder_bias[STOP] = 1e4
+    assert len(generated(model)[1]) == 1
+
+
+def test_padding_and_unknown_tokens_are_never_generated(model):
+    with torch.no_grad():
+        model.decoder_bias[list(NEVER)] = 1e4
+    assert not set(generated(model, temperature=2.0)[1]) & {*NEVER, STOP}

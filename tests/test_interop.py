@@ -142,11 +142,15 @@ def test_the_copies_of_fastai_v1_are_not_taken(tmp_path):
 
 
 def test_fastai_07_has_other_names_and_no_bias(tmp_path):
-    state = v07()
+    state, words = v07(), ["_unk_", "_pad_", "xbos", "do", "n't", "t_up", *WORDS[6:]]
     renamed = {name.replace("module.weight_hh_l0_raw", "weight_hh_l0_raw"): value for name, value in state.items()} | {
         "1.decoder.bias": torch.zeros(V)
     }
-    np.testing.assert_allclose(logits(load_fastai(*stored(tmp_path, state)), IDS), expected(renamed, IDS), atol=1e-5)
+    data = load_fastai(*stored(tmp_path, state, words))
+    np.testing.assert_allclose(logits(data, IDS), expected(renamed, IDS), atol=1e-5)
+    assert list(data.tokenizer.encode(["Don't"])[0]) == [2, 8, 3, 4]
+    data = load_fastai(*stored(tmp_path, state, [word if word != "xxmaj" else "other" for word in words]))
+    assert list(data.tokenizer.encode(["Don't"])[0]) == [2, 3, 4]  # it knew no marker of capitals
 
 
 @pytest.mark.parametrize("layout", [encoder_only, classifier])
@@ -198,11 +202,11 @@ def test_pieces_of_a_sentencepiece_model_find_their_rows(tmp_path):
     (tmp_path / "spm.model").write_bytes(model.getvalue())
     processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     pieces = [processor.id_to_piece(index) for index in range(len(processor))]
-    words = [*WORDS[:9], *(piece for piece in pieces if piece not in specials)]
+    words = [*WORDS[:9], *pieces]  # the special ones twice: in front without the boundary, never seen in training
     state = v2(len(words))
     data = load_fastai(*stored(tmp_path, state, words), sentencepiece_model=tmp_path / "spm.model")
     for piece in (pieces[12], pieces[-1], "▁xxmaj", "▁xxbos"):
-        row = words.index(piece.removeprefix("▁") if "xx" in piece else piece)
+        row = words.index(piece)
         ours = data.weights["encoder.embedding"][processor.piece_to_id(piece)]
         np.testing.assert_allclose(ours, state["0.encoder.weight"][row], rtol=1e-6)
     ids = data.tokenizer.encode(["A fine film."])[0]

@@ -66,6 +66,11 @@ def test_class_weights_of_labels_that_are_not_there_are_refused(class_weight, me
         small(class_weight=class_weight).fit(TEXTS, LABELS)
 
 
+def test_indicators_other_than_0_and_1_are_refused():
+    with pytest.raises(ValueError, match=r"holds 0 and 1 only; y has \[-1, 1\]"):
+        small().fit(TEXTS, 2 * LABELS - 1)
+
+
 def test_the_loss_is_the_binary_cross_entropy_of_smoothed_targets():
     logits, targets = torch.randn(5, 3), torch.randint(0, 2, (5, 3))
     smooth = targets * 0.8 + 0.1

@@ -268,7 +268,7 @@ def test_a_backward_model_reads_texts_from_their_end(encoded, tmp_path):
     there, back = forward.encode(["time and life"])[0], tokenizer.encode(["time and life"])[0]
     assert back[0] == there[0]
     assert list(back[1:]) == list(there[:0:-1])
-    assert LMFineTuner(output, epochs=0).fit(["-"])._tokenizer.direction == "backward"
+    assert LMFineTuner(output, direction="backward", epochs=0).fit(["-"])._tokenizer.direction == "backward"
 
 
 def test_a_training_can_start_from_a_language_model(encoded, trained, tmp_path):

@@ -69,6 +69,19 @@ def test_a_sequence_in_chunks_gives_what_it_gives_at_once():
     torch.testing.assert_close(torch.cat(parts, dim=1), whole)
 
 
+def test_in_bfloat16_a_layer_is_nearly_the_same_and_its_state_can_be_carried():
+    torch.manual_seed(0)
+    encoder, ids = AWDLSTM(Architecture(20, 8, 12, 3, kind="qrnn")), torch.randint(0, 20, (2, 9))
+    exact = encoder(ids, encoder.initial_state(2))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        first = encoder(ids[:, :5], encoder.initial_state(2))
+        second = encoder(ids[:, 5:], first.state)
+        second.output.float().sum().backward()
+    output = torch.cat([first.output, second.output], dim=1).float()
+    torch.testing.assert_close(output, exact.output, atol=0.02, rtol=0.05)
+    assert all(param.grad.isfinite().all() for param in encoder.parameters())
+
+
 def test_dropped_weights_come_back():
     layer = QRNNLayer(5, 7, 2)
     before = layer.weight.clone()

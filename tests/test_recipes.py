@@ -1,8 +1,6 @@
-import dataclasses
-import pprint
-
 import pytest
 
+from skulmfit.training import recipes, schedules
 from skulmfit.training.recipes import CLASSIFIER_RECIPES, LANGUAGE_MODEL_RECIPES
 from skulmfit.training.schedules import OneCycle, SlantedTriangular
 from skulmfit.training.stages import EMBEDDING, HEAD, discriminative_rates, layer_names
@@ -56,10 +54,14 @@ def test_the_classifier_of_fastai_has_the_rates_of_its_tutorial():
     assert all(isinstance(stage.schedule, OneCycle) for stage in plan("fastai"))
 
 
-def test_the_classifier_of_multifit_is_one_cycle_of_everything():
-    (stage,) = plan("multifit")
-    assert stage.learning_rates["head"] == pytest.approx(2e-2)
-    assert stage.learning_rates["embedding"] == pytest.approx(1e-2 / 2.6**4)
+@pytest.mark.parametrize("n_layers", [3, 4])
+def test_the_classifier_of_multifit_is_one_cycle_of_everything(n_layers):
+    groups = [EMBEDDING, *layer_names(n_layers, "qrnn"), HEAD]
+    (stage,) = CLASSIFIER_RECIPES["multifit"].stages(groups, lambda alone: 10)
+    rates = list(stage.learning_rates.values())
+    assert rates[-1] == pytest.approx(2e-2)
+    assert rates[0] == pytest.approx(1e-2 / 2.6**4)
+    assert [b / a for a, b in zip(rates, rates[1:])] == pytest.approx([rates[1] / rates[0]] * (n_layers + 1))
     assert stage.epochs == 8
     assert CLASSIFIER_RECIPES["multifit"].label_smoothing == 0.1
 
@@ -105,5 +107,4 @@ def test_a_network_of_one_layer_has_a_plan_too():
 
 def test_a_recipe_is_data_that_can_be_printed():
     for recipe in [*CLASSIFIER_RECIPES.values(), *LANGUAGE_MODEL_RECIPES.values()]:
-        assert dataclasses.replace(recipe) == recipe
-        assert "learning_rate=" in pprint.pformat(recipe)
+        assert eval(repr(recipe), vars(recipes) | vars(schedules)) == recipe

@@ -38,6 +38,16 @@ def test_the_scale_of_the_targets_does_not_matter(fitted):
     np.testing.assert_allclose(scaled.predict(TEXTS), 1e6 * fitted.predict(TEXTS) + 1e7, rtol=1e-4)
 
 
+def test_a_text_alone_gives_what_it_gives_beside_others(fitted):
+    alone = np.concatenate([fitted.predict([text]) for text in TEXTS[:6]])
+    np.testing.assert_allclose(alone, fitted.predict(TEXTS)[:6], rtol=1e-5)
+    np.testing.assert_array_equal(fitted.predict(TEXTS[::-1]), fitted.predict(TEXTS)[::-1])
+
+
+def test_targets_far_from_zero_keep_their_differences():
+    assert small().fit(TEXTS, STARS + 1.7e9).score(TEXTS, STARS + 1.7e9) > 0.9
+
+
 def test_constant_targets_are_predicted():
     np.testing.assert_allclose(small(epochs=1).fit(TEXTS, np.full(24, 7.0)).predict(TEXTS), 7)
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
-from skulmfit.validation import check_labels, check_texts, check_weights
+from skulmfit.validation import check_labels, check_texts, check_weights, weigh_classes
 
 
 @pytest.mark.parametrize(
@@ -81,31 +81,32 @@ CLASSES, INDICES = np.array([0, 1]), np.array([0, 1, 1])
 )
 def test_what_is_not_weights_gets_one_clear_error(weights, message):
     with pytest.raises(ValueError, match=message):
-        check_weights(weights, None, CLASSES, INDICES)
+        check_weights(weights, 3)
 
 
 def test_balanced_class_weights_give_every_class_the_same_sum():
-    weights = check_weights(None, "balanced", CLASSES, INDICES)
+    weights = weigh_classes(np.ones(3), "balanced", CLASSES, INDICES)
     np.testing.assert_allclose(weights, [1.5, 0.75, 0.75])
 
 
 def test_balance_is_counted_without_texts_of_weight_zero():
-    weights = check_weights([1, 1, 0], "balanced", CLASSES, INDICES)
+    weights = weigh_classes(check_weights([1, 1, 0], 3), "balanced", CLASSES, INDICES)
     np.testing.assert_allclose(weights, [1, 1, 0])
 
 
 @pytest.mark.parametrize("class_weight", [{0: -1, 1: 1}, {0: np.nan, 1: 1}, {0: 0, 1: 0}])
 def test_what_is_not_class_weights_gets_one_clear_error(class_weight):
     with pytest.raises(ValueError, match="class_weight must be finite"):
-        check_weights(None, class_weight, CLASSES, INDICES)
+        weigh_classes(np.ones(3), class_weight, CLASSES, INDICES)
 
 
 def test_huge_and_tiny_weights_are_brought_to_mean_one():
-    np.testing.assert_allclose(check_weights([1e300, 1e300, 2e300], None, CLASSES, INDICES), [0.75, 0.75, 1.5])
+    np.testing.assert_allclose(check_weights([1e300, 1e300, 2e300], 3), [0.75, 0.75, 1.5])
 
 
 def test_class_weights_multiply_sample_weights():
-    np.testing.assert_allclose(check_weights([1, 2, 3], {0: 10, 1: 1}, CLASSES, INDICES), [2, 0.4, 0.6])
+    weights = weigh_classes(check_weights([1, 2, 3], 3), {0: 10, 1: 1}, CLASSES, INDICES)
+    np.testing.assert_allclose(weights, [2, 0.4, 0.6])
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,8 @@ def test_class_weights_multiply_sample_weights():
         ({"epochs": 0}, "epochs"),
         ({"epochs": "some"}, "epochs"),
         ({"learning_rate": 0}, "learning_rate"),
+        ({"learning_rate": "fast"}, "learning_rate must be 'auto' or a number, got 'fast'"),
+        ({"recipe": "grandmother's"}, "recipe=.* is not one of 'skulmfit', 'paper', 'fastai', 'multifit'"),
         ({"lr_decay": 0.5}, "lr_decay"),
         ({"batch_size": 1}, "batch_size"),
         ({"dropout_multiplier": -1}, "dropout_multiplier"),

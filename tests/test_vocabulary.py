@@ -16,6 +16,16 @@ from tests.conftest import LABELS, TEXTS
 WORDS = ["xxunk", "xxpad", "xxbos", "xxmaj", "fine", "film", "fine"]
 
 
+class Pieces:
+    """A vocabulary of given pieces."""
+
+    def __init__(self, pieces):
+        self.pieces = pieces
+
+    def spell(self, piece):
+        return []
+
+
 @pytest.fixture(scope="module")
 def pretrained(tiny_lm, tmp_path_factory):
     path = tmp_path_factory.mktemp("lm") / "tiny.npz"
@@ -131,6 +141,19 @@ def test_a_file_that_is_no_sentencepiece_model_is_refused(tmp_path):
     (tmp_path / "x.model").write_text("not a model")
     with pytest.raises(ValueError, match="not a SentencePiece model"):
         LMFineTuner(tokenizer=tmp_path / "x.model").fit(TEXTS)
+
+
+def test_the_special_pieces_of_a_fastai_like_model_keep_their_rows():
+    old, new = WordTokenizer(WORDS), Pieces(["<unk>", "▁xxpad", "▁xxbos", "▁xxmaj", "▁fine"])
+    rows, _, moved = transfer(old, new, np.arange(7.0)[:, None], np.zeros(7))
+    assert rows[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert moved.kept.all()
+
+
+def test_what_takes_single_bytes_is_not_spelled(tiny_lm):
+    tokenizer = tiny_lm._tokenizer
+    assert tokenizer.spell("▁漢字") == tokenizer.spell("<0xE6>") == []
+    assert tokenizer.spell("▁FINE") == tokenizer.spell("▁fine") != []
 
 
 def test_spelling_leaves_out_the_boundary_of_a_piece_within_a_word():

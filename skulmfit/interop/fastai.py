@@ -13,7 +13,7 @@ import torch
 
 from skulmfit.nn.awd_lstm import Architecture
 from skulmfit.pretrained.language_model import LanguageModelData
-from skulmfit.text.tokenizer import BOUNDARY, Tokenizer
+from skulmfit.text.tokenizer import Tokenizer
 from skulmfit.text.words import WordTokenizer
 
 Arrays = dict[str, np.ndarray]
@@ -99,40 +99,21 @@ def load_fastai(
 class _Pieces:
     """A list of SentencePiece's pieces in an order of fastai's, for moving rows."""
 
-    words: Sequence[str]
-
-    @property
-    def pieces(self) -> list[str]:
-        return [_canonical(word) for word in self.words]
+    pieces: Sequence[str]
 
     def spell(self, piece: str) -> list[int]:
         return []
 
 
-@dataclass(frozen=True)
-class _Canonical:
-    """The pieces of a SentencePiece model, its special ones called as fastai calls them."""
-
-    tokenizer: Tokenizer
-
-    @property
-    def pieces(self) -> list[str]:
-        return [_canonical(piece) for piece in self.tokenizer.pieces]
-
-
-def _canonical(piece: str) -> str:
-    return piece.removeprefix(BOUNDARY) if piece.startswith(BOUNDARY + "xx") else piece
-
-
 def _onto(data: LanguageModelData, tokenizer: Tokenizer) -> LanguageModelData:
     """Rows in the order of a SentencePiece model's ids."""
-    moved, transfer = data.with_tokenizer(_Canonical(tokenizer))  # type: ignore[arg-type]
+    moved, transfer = data.with_tokenizer(tokenizer)
     if transfer.kept.mean() < 0.5:
         raise ValueError(
             f"The vocabulary has only {transfer.kept.sum()} of the {len(transfer.kept)} pieces of the SentencePiece "
             "model: they are of different models."
         )
-    return LanguageModelData(moved.architecture, tokenizer, moved.weights, moved.card)
+    return moved
 
 
 class _Reader:

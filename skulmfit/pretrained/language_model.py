@@ -2,8 +2,6 @@
 
 import json
 import os
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,11 @@ import torch
 from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
 from skulmfit.nn.dropout import Dropouts
 from skulmfit.nn.heads import LanguageModel
-from skulmfit.text.tokenizer import Tokenizer
 from skulmfit.text.vocabulary import Transfer, transfer
-from skulmfit.text.words import WordTokenizer, load_tokenizer
+from skulmfit.text.words import AnyTokenizer, load_tokenizer
 
-FORMAT = 1
+FORMAT = 2
 _KIND = "skulmfit language model"
-_DAMAGE = (ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -38,18 +34,16 @@ class LanguageModelData:
     """
 
     architecture: Architecture
-    tokenizer: Tokenizer | WordTokenizer
+    tokenizer: AnyTokenizer
     weights: dict[str, np.ndarray]
     card: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_module(
-        cls, model: LanguageModel, tokenizer: Tokenizer | WordTokenizer, card: dict[str, Any]
-    ) -> "LanguageModelData":
+    def from_module(cls, model: LanguageModel, tokenizer: AnyTokenizer, card: dict[str, Any]) -> "LanguageModelData":
         """Copy a network's weights into plain arrays."""
         return cls(model.encoder.architecture, tokenizer, to_numpy(model), card)
 
-    def with_tokenizer(self, tokenizer: Tokenizer | WordTokenizer) -> tuple["LanguageModelData", Transfer]:
+    def with_tokenizer(self, tokenizer: AnyTokenizer) -> tuple["LanguageModelData", Transfer]:
         """The same network over another vocabulary, and where its embeddings came from."""
         embedding, bias, moved = transfer(
             self.tokenizer, tokenizer, self.weights["encoder.embedding"], self.weights["decoder_bias"]
@@ -101,7 +95,9 @@ class LanguageModelData:
                 tokenizer = load_tokenizer(arrays.pop("tokenizer").tobytes(), meta.get("direction", "forward"))
                 weights = {name.removeprefix("weight/"): array.astype(np.float32) for name, array in arrays.items()}
                 data = cls(Architecture(**meta["architecture"]), tokenizer, weights, meta["card"])
-        except _DAMAGE as error:
+        except OSError:
+            raise
+        except Exception as error:  # whatever it is that the readers of numpy, zip and JSON stumble over
             raise ValueError(f"{os.fspath(path)!r} is not a skulmfit language model, or is damaged: {error}") from error
         if kind != _KIND:
             raise ValueError(f"{os.fspath(path)!r} holds a {kind!r}, not a {_KIND!r}.")

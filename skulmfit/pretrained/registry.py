@@ -34,9 +34,8 @@ def load_pretrained(pretrained: str | os.PathLike, direction: str | None = None)
     data = _load_shipped(path) if path.parent == _FOLDER else LanguageModelData.load(path)
     if direction not in (None, data.tokenizer.direction):
         raise ValueError(
-            f"pretrained={os.fspath(pretrained)!r} reads {data.tokenizer.direction}, not {direction}. Give the path of "
-            f"a model made by `python -m skulmfit.pretraining train --direction {direction}`, or None to train from "
-            "scratch."
+            f"pretrained={os.fspath(pretrained)!r} reads {data.tokenizer.direction}, not {direction}. Give its "
+            f"direction, or a model made by `python -m skulmfit.pretraining train --direction {direction}`, or None."
         )
     return data
 

@@ -14,7 +14,7 @@ from skulmfit.pretraining.distributed import is_first_process
 from skulmfit.pretraining.encoding import encode_corpus, train_tokenizer
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
 from skulmfit.pretraining.training import CheckpointSettings, PretrainingSettings, export, pretrain
-from skulmfit.text.tokenizer import Tokenizer
+from skulmfit.text.words import AnyTokenizer
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -77,13 +77,14 @@ def _add_card_options(parser: argparse.ArgumentParser) -> None:
 
 def _encode(options: argparse.Namespace) -> None:
     documents = read_documents(options.texts)
+    tokenizer: AnyTokenizer
     if options.tokenizer is None:
         print("training the tokenizer", flush=True)
         tokenizer, documents = train_tokenizer(
             documents, vocab_size=options.vocab_size, max_words=options.tokenizer_words
         )
     else:
-        tokenizer = Tokenizer(load_pretrained(options.tokenizer).tokenizer.model)
+        tokenizer = load_pretrained(options.tokenizer).tokenizer.turned("forward")
     corpus = encode_corpus(documents, tokenizer, options.folder)
     print(f"{options.folder}: {len(corpus.ids):,} tokens in {len(corpus):,} documents, {len(tokenizer):,} pieces")
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.tokenizer import Tokenizer
+from skulmfit.text.words import AnyTokenizer, load_tokenizer
 
 _DOCUMENTS_PER_BATCH = 5_000
 
@@ -19,7 +20,9 @@ def train_tokenizer(documents: Iterator[str], *, vocab_size: int, max_words: int
     return Tokenizer.train(first, vocab_size=vocab_size), itertools.chain(first, documents)
 
 
-def encode_corpus(documents: Iterator[str], tokenizer: Tokenizer, folder: Path, *, n_threads: int = 2) -> TokenCorpus:
+def encode_corpus(
+    documents: Iterator[str], tokenizer: AnyTokenizer, folder: Path, *, n_threads: int = 2
+) -> TokenCorpus:
     """Encode a stream of documents into `folder`: `ids.npy`, `offsets.npy` and the tokenizer.
 
     Memory holds one batch of documents and all offsets, never the corpus. What is cut short leaves no `ids.npy`.
@@ -44,12 +47,12 @@ def encode_corpus(documents: Iterator[str], tokenizer: Tokenizer, folder: Path, 
     return open_corpus(folder)[0]
 
 
-def open_corpus(folder: Path) -> tuple[TokenCorpus, Tokenizer]:
+def open_corpus(folder: Path) -> tuple[TokenCorpus, AnyTokenizer]:
     """The encoded corpus of `folder`, its ids memory-mapped, and its tokenizer."""
     if not (folder / "ids.npy").exists():
         raise FileNotFoundError(f"{folder} holds no encoded corpus; make one with `encode --folder {folder}`.")
     corpus = TokenCorpus(np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "offsets.npy"))
-    return corpus, Tokenizer((folder / "tokenizer.model").read_bytes())
+    return corpus, load_tokenizer((folder / "tokenizer.model").read_bytes())
 
 
 class _GrowingArray:

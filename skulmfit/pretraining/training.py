@@ -18,7 +18,8 @@ from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_p
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.progress import PretrainingProgress
 from skulmfit.text.corpus import TokenCorpus
-from skulmfit.text.tokenizer import DIRECTIONS, Tokenizer
+from skulmfit.text.tokenizer import DIRECTIONS
+from skulmfit.text.words import AnyTokenizer
 from skulmfit.training.checkpoint import Checkpoint
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
 from skulmfit.training.loop import Monitor, OptimizerSettings, train
@@ -159,17 +160,17 @@ def _provenance(
     return own | ({"start": start.card} if start else {})
 
 
-def _read(folder: Path, settings: PretrainingSettings) -> tuple[TokenCorpus, Tokenizer, LanguageModelData | None]:
+def _read(folder: Path, settings: PretrainingSettings) -> tuple[TokenCorpus, AnyTokenizer, LanguageModelData | None]:
     """What is trained on, in the direction it is read, and the language model to continue from."""
     corpus, tokenizer = open_corpus(folder)
     corpus = first_documents(corpus, settings.tokens or len(corpus.ids))
     if settings.direction == "backward":
         corpus = corpus.backward()
-    tokenizer = Tokenizer(tokenizer.model, settings.direction)
+    tokenizer = tokenizer.turned(settings.direction)
     return corpus, tokenizer, _starting_point(settings, tokenizer)
 
 
-def _starting_point(settings: PretrainingSettings, tokenizer: Tokenizer) -> LanguageModelData | None:
+def _starting_point(settings: PretrainingSettings, tokenizer: AnyTokenizer) -> LanguageModelData | None:
     """The language model to continue from; it must read the ids of the corpus, and in the same direction."""
     if not settings.start_from:
         return None
@@ -184,7 +185,9 @@ def _starting_point(settings: PretrainingSettings, tokenizer: Tokenizer) -> Lang
     return start
 
 
-def _new_model(settings: PretrainingSettings, tokenizer: Tokenizer, start: LanguageModelData | None) -> LanguageModel:
+def _new_model(
+    settings: PretrainingSettings, tokenizer: AnyTokenizer, start: LanguageModelData | None
+) -> LanguageModel:
     dropouts = LM_DROPOUTS * settings.dropout_multiplier
     if start:
         return start.build(dropouts)

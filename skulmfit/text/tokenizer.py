@@ -66,7 +66,7 @@ class Tokenizer:
             raise ValueError("The SentencePiece model has no token for a text's beginning; train it with bos_id=1.")
         self.pad_id = max(self._processor.pad_id(), 0)  # padding is masked: without an id of its own, any will do
         # A model that knows no markers was trained on other texts than the rules make.
-        self._has_rules = self._processor.piece_to_id(BOUNDARY + MARKERS[0]) != self.unk_id
+        self.applies_rules = self._processor.piece_to_id(BOUNDARY + MARKERS[0]) != self.unk_id
 
     @classmethod
     def train(cls, texts: Iterable[str], *, vocab_size: int = 12_000) -> "Tokenizer":
@@ -117,12 +117,15 @@ class Tokenizer:
         return [self._processor.id_to_piece(index) for index in range(len(self))]
 
     def spell(self, piece: str) -> list[int]:
-        """Ids of the pieces that spell a piece of another vocabulary; none where that takes unknown characters."""
+        """Ids of the pieces that spell a piece of another vocabulary; none where that takes single bytes."""
+        if _BYTE_PIECE.fullmatch(piece):
+            return []
         text = piece.replace(BOUNDARY, " ").strip()
-        ids = self._processor.encode(text, out_type=int)
+        ids = self._processor.encode(text.lower() if self.applies_rules else text, out_type=int)
         if not piece.startswith(BOUNDARY) and ids and self._processor.id_to_piece(ids[0]) == BOUNDARY:
             ids = ids[1:]
-        return [] if self.unk_id in ids else ids
+        is_whole = not any(index == self.unk_id or self._processor.is_byte(index) for index in ids)
+        return ids if is_whole else []
 
     def turned(self, direction: str) -> "Tokenizer":
         """The same that reads in a direction."""
@@ -138,7 +141,7 @@ class Tokenizer:
         return corpus.backward() if self.direction == "backward" else corpus
 
     def _encode_batch(self, texts: Sequence[str], n_threads: int) -> TokenCorpus:
-        texts = [apply_rules(text) for text in texts] if self._has_rules else list(texts)
+        texts = [apply_rules(text) for text in texts] if self.applies_rules else list(texts)
         documents = self._processor.encode(texts, out_type=int, add_bos=self._adds_bos, num_threads=n_threads)
         if not self._adds_bos:
             documents = [[self.bos_id, *ids] for ids in documents]
@@ -155,7 +158,7 @@ class Tokenizer:
         spans : ndarray of shape (n_tokens, 2)
             `text[start:end]` is what the token stands for; empty for `xxbos` and for markers put before a word.
         """
-        if not self._has_rules:
+        if not self.applies_rules:
             raise ValueError("Offsets need a SentencePiece model that was trained on texts with ULMFiT's markers.")
         normalised, char_spans = apply_rules_with_offsets(text)
         pieces = self._processor.encode(normalised, out_type=str)

@@ -5,7 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from skulmfit.text.rules import PAD, UNK
+from skulmfit.text.rules import BOS, MARKERS, PAD, UNK
+from skulmfit.text.tokenizer import BOUNDARY
 from skulmfit.text.words import SYNONYMS
 
 
@@ -62,9 +63,11 @@ def transfer(
     """
     index: dict[str, int] = {}
     for row, piece in enumerate(old.pieces):  # padding of a vocabulary repeats pieces: the first one counts
-        index.setdefault(SYNONYMS.get(piece, piece), row)
+        index.setdefault(piece, row)
+    for row, piece in enumerate(old.pieces):  # a special token may have another name, if none has the very name
+        index.setdefault(_special(piece), row)
     ordinary = np.setdiff1d(np.arange(len(old.pieces)), [index.get(UNK, -1), index.get(PAD, -1)])
-    pieces = [SYNONYMS.get(piece, piece) for piece in new.pieces]
+    pieces = [piece if piece in index else _special(piece) for piece in new.pieces]
     sources = [[index[piece]] if piece in index else old.spell(piece) for piece in pieces]
     means = [embedding[ordinary].mean(axis=0), bias[ordinary].mean(axis=0)]
     rows = [[array[source].mean(axis=0) if source else mean for source in sources]
@@ -73,3 +76,10 @@ def transfer(
     spelled = np.array([bool(source) for source in sources]) & ~kept
     new_embedding, new_bias = (np.array(part, dtype=np.float32) for part in rows)
     return new_embedding, new_bias, Transfer(kept, spelled)
+
+
+def _special(piece: str) -> str:
+    """The name here of a special token, whatever a library calls it; any other piece as it is."""
+    bare = piece.removeprefix(BOUNDARY)
+    name = SYNONYMS.get(bare, bare)
+    return name if name in (UNK, PAD, BOS) else BOUNDARY + name if name in MARKERS else piece

@@ -2,17 +2,21 @@
 
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from skulmfit.text.corpus import TokenCorpus
-from skulmfit.text.rules import BOS, PAD, REPEATED_CHAR, REPEATED_WORD, UNK, UPPER_CASE, apply_rules
+from skulmfit.text.rules import BOS, MARKERS, PAD, REPEATED_CHAR, REPEATED_WORD, UNK, UPPER_CASE, apply_rules
 from skulmfit.text.tokenizer import BOUNDARY, Tokenizer, check_direction
 
 _KEY = "words"
 # What other libraries call the three tokens that every vocabulary here has.
 SYNONYMS = {"_unk_": UNK, "<unk>": UNK, "_pad_": PAD, "<pad>": PAD, "_bos_": BOS, "<s>": BOS}
-SYNONYMS |= {"t_up": UPPER_CASE, "tk_rep": REPEATED_CHAR, "tk_wrep": REPEATED_WORD}  # fastai 0.7
+SYNONYMS |= {"xbos": BOS}  # fastai 0.7
+SYNONYMS |= {"t_up": UPPER_CASE, "tk_rep": REPEATED_CHAR, "tk_wrep": REPEATED_WORD}
+_ENDS = ("xxeos", "</s>", "_eos_", "eos")  # stand for a beginning that a vocabulary has no token for
+_CLITIC = re.compile(r"(?<=\w)(n't|'(?:s|re|ve|ll|d|m))\b")  # spaCy's words: do n't, it 's
 
 
 class WordTokenizer:
@@ -21,10 +25,11 @@ class WordTokenizer:
     Parameters
     ----------
     words : sequence of str
-        Every word by id; `xxunk`, `xxpad` and `xxbos`, or what fastai 0.7 and SentencePiece call them, among them. Of a
-        word that stands there twice the first one counts.
+        Every word by id; `xxunk`, `xxpad` and `xxbos`, or what fastai 0.7 and SentencePiece call them, among them;
+        instead of `xxbos` a token for the end will do. Of a word that stands there twice the first one counts.
     split : callable, optional
-        From a text to its words; ULMFiT's rules and spaces by default.
+        From a text to its words. By default as fastai does it: ULMFiT's rules, clitics such as n't apart, and no marker
+        that the vocabulary has not.
     direction : {"forward", "backward"}, default="forward"
         Which way texts are read: "backward" turns the ids of each text round, all but the first, `xxbos`.
     """
@@ -37,6 +42,9 @@ class WordTokenizer:
         self._ids: dict[str, int] = {}
         for index, word in enumerate(self.words):
             self._ids.setdefault(SYNONYMS.get(word, word), index)
+        end = next((word for word in _ENDS if word in self._ids), None)
+        if BOS not in self._ids and end is not None:
+            self._ids[BOS] = self._ids[end]
         missing = [word for word in (UNK, PAD, BOS) if word not in self._ids]
         if missing:
             raise ValueError(f"The vocabulary has no {', '.join(missing)}, nor a synonym of it.")
@@ -85,16 +93,25 @@ class WordTokenizer:
         """Ids that spell a piece: none, since words have no parts."""
         return []
 
+    @property
+    def applies_rules(self) -> bool:
+        """Whether texts are normalised by ULMFiT's rules."""
+        return self.split is None
+
     def turned(self, direction: str) -> "WordTokenizer":
         """The same that reads in a direction."""
         return WordTokenizer(self.words, self.split, direction)
 
     def encode(self, texts: Sequence[str], *, n_threads: int = 1) -> TokenCorpus:
         """Token ids of texts, each starting with `xxbos`."""
-        split = self.split or _split
+        split = self.split or self._split
         documents = [[self.bos_id, *(self._ids.get(word, self.unk_id) for word in split(text))] for text in texts]
         corpus = TokenCorpus.from_documents(documents)
         return corpus.backward() if self.direction == "backward" else corpus
+
+    def _split(self, text: str) -> list[str]:
+        words = _CLITIC.sub(r" \1", apply_rules(text)).split()
+        return [word for word in words if word in self._ids or word not in MARKERS]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Normalised text of token ids, markers included, `xxbos` left out."""
@@ -102,11 +119,10 @@ class WordTokenizer:
         return " ".join(words[::-1] if self.direction == "backward" else words)
 
 
-def _split(text: str) -> list[str]:
-    return apply_rules(text).split()
+AnyTokenizer = Tokenizer | WordTokenizer
 
 
-def load_tokenizer(model: bytes, direction: str = "forward") -> Tokenizer | WordTokenizer:
+def load_tokenizer(model: bytes, direction: str = "forward") -> AnyTokenizer:
     """A tokenizer of what its `model` was: a SentencePiece model or a list of words."""
     if not model.startswith(b"{"):
         return Tokenizer(model, direction)

@@ -65,6 +65,8 @@ class Recipe:
     betas : tuple of 2 floats
         Of Adam.
     schedule : SlantedTriangular or OneCycle
+    lowest_rate : float, optional
+        Rate of the lowest group as a share of the highest one's, the others in between; instead of `lr_decay`.
     alpha, beta : float
         AR and TAR of a language model.
     label_smoothing : float
@@ -81,13 +83,15 @@ class Recipe:
     clip: float | None
     betas: tuple[float, float]
     schedule: Schedule = field(default_factory=SlantedTriangular)
+    lowest_rate: float | None = None
     alpha: float = 0.0
     beta: float = 0.0
     label_smoothing: float = 0.0
 
     def override(self, *, epochs: Any = "auto", **changes: Any) -> "Recipe":
         """The recipe with what is not "auto" in its place; epochs are those of the last phase."""
-        changed = replace(self, **{name: value for name, value in changes.items() if value != "auto"})
+        given = {name: value for name, value in changes.items() if value != "auto"}
+        changed = replace(self, **given, lowest_rate=None if "lr_decay" in given else self.lowest_rate)
         if epochs == "auto":
             return changed
         return replace(changed, phases=(*changed.phases[:-1], replace(changed.phases[-1], epochs=epochs)))
@@ -103,7 +107,9 @@ class Recipe:
 
         `n_batches` gives the number of updates in an epoch; its argument is whether the highest group trains alone.
         """
-        rates = discriminative_rates(groups, self.learning_rate, self.lr_decay)
+        n_steps = max(len(groups) - 1, 1)
+        decay = self.lr_decay if self.lowest_rate is None else self.lowest_rate ** (-1 / n_steps)
+        rates = discriminative_rates(groups, self.learning_rate, decay)
         stages = []
         for phase in self.phases:
             for n_groups in _expand(phase.groups, len(groups)):
@@ -134,7 +140,6 @@ def classifier_batch_size(n_documents: int) -> int:
 
 
 _MULTIFIT_DROPOUTS = Dropouts(embedding=0.02, input=0.2, hidden=0.1, output=0.25, weight=0.15)
-_MULTIFIT_DECAY = (2 * 2.6**4) ** (1 / 4)  # slice(1e-2 / 2.6**4, 2e-2) over five groups
 
 # The first is the default, found by measurement (docs/benchmarks.md). The others are the published ones, with what the
 # paper leaves open taken from its authors' code; docs/recipes.md says where they differ from their sources.
@@ -176,8 +181,8 @@ CLASSIFIER_RECIPES = {
         weight_decay=0.01, clip=None, betas=(0.8, 0.99), schedule=OneCycle(),
     ),
     "multifit": Recipe(
-        phases=(Phase(ALL, 8),), learning_rate=0.02, lr_decay=_MULTIFIT_DECAY, batch_size=18,
-        dropouts=PAPER_DROPOUTS, dropout_multiplier=0.5, weight_decay=0.01, clip=None, betas=(0.8, 0.99),
-        schedule=OneCycle(), label_smoothing=0.1,
+        phases=(Phase(ALL, 8),), learning_rate=0.02, lr_decay=2.6, lowest_rate=0.5 / 2.6**4,
+        batch_size=18, dropouts=_MULTIFIT_DROPOUTS, dropout_multiplier=0.5, weight_decay=0.01, clip=0.12,
+        betas=(0.8, 0.99), schedule=OneCycle(), label_smoothing=0.1,
     ),
 }  # fmt: skip
