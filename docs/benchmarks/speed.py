@@ -4,12 +4,14 @@
     python docs/benchmarks/speed.py --device cuda --batch-size 256
 
 The floor of a part is the time its matrix products would take at the speed of one large product of the same dtype and
-threads, measured in the same run. Random token ids; a network of the size of the shipped model, and one of the paper's.
+threads, measured in the same run. Random token ids; networks of the size of the shipped model and of the paper's, and a
+QRNN.
 """
 
 import argparse
 import statistics
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
 from skulmfit.nn.dropout import LM_DROPOUTS, PAPER_DROPOUTS
 from skulmfit.nn.heads import LanguageModel, PoolingHead, TextClassifier
 from skulmfit.nn.losses import weighted_cross_entropy
+from skulmfit.nn.qrnn import forget_mult
 from skulmfit.text.corpus import TokenCorpus
 from skulmfit.training.inference import document_outputs
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
@@ -26,12 +29,17 @@ from skulmfit.training.runtime import Runtime
 from skulmfit.training.stages import Stage
 from skulmfit.training.supervised import SupervisedTask, classifier_groups
 
-SIZES = {"256/640": (256, 640), "400/1152": (400, 1152)}
+NETWORKS = {
+    "LSTM 256/640": Architecture(12_000, 256, 640),
+    "LSTM 400/1152": Architecture(12_000, 400, 1152),
+    "QRNN 256/1024, 4 layers": Architecture(12_000, 256, 1024, 4, kind="qrnn"),
+}
 
 
-def lstm_flops(architecture):
-    """Floating-point operations of the LSTM layers' products, per token, forward."""
-    return sum(2 * 4 * out * (into + out) for into, out in architecture.layer_sizes())
+def layer_flops(architecture):
+    """Floating-point operations of the recurrent layers' products, per token, forward."""
+    layers = AWDLSTM(architecture).layers
+    return sum(2 * param.numel() for layer in layers for param in layer.parameters() if param.ndim == 2)
 
 
 def softmax_flops(architecture):
@@ -81,7 +89,7 @@ def language_model_step(architecture, runtime, batch_size):
         model, corpus, runtime, np.random.default_rng(0), batch_size=batch_size, bptt=70, alpha=2.0, beta=1.0
     )
     seconds = training_seconds(model, language_model_groups(model), task)
-    return corpus.ids.size / seconds, 3 * (lstm_flops(architecture) + softmax_flops(architecture))
+    return corpus.ids.size / seconds, 3 * (layer_flops(architecture) + softmax_flops(architecture))
 
 
 def classifier_step(architecture, runtime, batch_size):
@@ -101,7 +109,7 @@ def classifier_step(architecture, runtime, batch_size):
         pad_id=1,
     )
     seconds = training_seconds(model, classifier_groups(model), task)
-    return corpus.ids.size / seconds, 3 * lstm_flops(architecture)
+    return corpus.ids.size / seconds, 3 * layer_flops(architecture)
 
 
 def predict(architecture, runtime, batch_size):
@@ -111,7 +119,22 @@ def predict(architecture, runtime, batch_size):
     corpus = random_corpus(batch_size * 10, 100, architecture)
     document_outputs(encoder, corpus, runtime, pad_id=1)
     seconds = timed(lambda: document_outputs(encoder, corpus, runtime, pad_id=1, head=head), runtime.device)
-    return corpus.ids.size / seconds, lstm_flops(architecture)
+    return corpus.ids.size / seconds, layer_flops(architecture)
+
+
+def recur(f, z, initial):
+    """A QRNN's recurrence, forward and backward."""
+    forget_mult(f, z, initial).sum().backward()
+
+
+def scan_share(architecture, runtime, batch_size, tokens_per_second):
+    """Share of a QRNN's language-model update that its recurrence takes, forward and backward."""
+    seconds = 0.0
+    for _, width in architecture.layer_sizes():
+        f, z = (torch.rand(70, batch_size, width, device=runtime.device, requires_grad=True) for _ in range(2))
+        recurrence = partial(recur, f, z, torch.zeros(batch_size, width, device=runtime.device))
+        seconds += statistics.median(timed(recurrence, runtime.device) for _ in range(5))
+    return seconds * tokens_per_second / (70 * batch_size)
 
 
 def main():
@@ -124,15 +147,18 @@ def main():
     name = torch.cuda.get_device_name() if runtime.device.type == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"torch {torch.__version__}, {name}, batches of {options.batch_size}\n")
     print("| network | part | precision | tokens/s | of the floor |\n|---|---|---|---|---|")
-    for size, (embedding_dim, hidden_dim) in SIZES.items():
-        architecture = Architecture(12_000, embedding_dim, hidden_dim)
+    for network, architecture in NETWORKS.items():
         for part in (language_model_step, classifier_step, predict):
             speed, flops = part(architecture, runtime, options.batch_size)
             dtype = torch.float32 if part is predict else runtime.training_dtype
             share = speed * flops / peak_flops(dtype, runtime.device)
             precision = str(dtype).removeprefix("torch.")
             label = part.__name__.replace("_", " ")
-            print(f"| {size} | {label} | {precision} | {speed:,.0f} | {100 * share:.0f} % |", flush=True)
+            if part is language_model_step and architecture.kind == "qrnn":
+                label += (
+                    f", {100 * scan_share(architecture, runtime, options.batch_size, speed):.0f} % of it the recurrence"
+                )
+            print(f"| {network} | {label} | {precision} | {speed:,.0f} | {100 * share:.0f} % |", flush=True)
 
 
 if __name__ == "__main__":
