@@ -12,12 +12,14 @@ import sys
 import tempfile
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from skulmfit.nn.awd_lstm import Architecture
 from skulmfit.pretraining import training
 from skulmfit.pretraining.corpus import read_documents
 from skulmfit.pretraining.encoding import encode_corpus, first_words, train_tokenizer
@@ -69,6 +71,12 @@ VARIANTS = {  # changes to the settings, vocabulary, patch
     "bptt 70, never another length": ({}, VOCAB_SIZE, FIXED_BPTT),
     "AR 2, TAR 1": ({"alpha": 2.0, "beta": 1.0}, VOCAB_SIZE, NOTHING),
     "dropouts times 0.3": ({"dropout_multiplier": 0.3}, VOCAB_SIZE, NOTHING),
+    "weight decay 0.3": ({"weight_decay": 0.3}, VOCAB_SIZE, NOTHING),
+    "embeddings scaled by 4, not 16": (
+        {},
+        VOCAB_SIZE,
+        patch.object(training, "Architecture", partial(Architecture, embedding_scale=4.0)),
+    ),
     "constant rate": ({}, VOCAB_SIZE, scheduled(ratio=1.0)),
     "rate rises for 30 %": ({}, VOCAB_SIZE, scheduled(cut_frac=0.3)),
     "averaged weights (EMA 0.99)": ({}, VOCAB_SIZE, patch.object(training, "train", averaged)),
