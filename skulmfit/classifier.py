@@ -15,6 +15,7 @@ from skulmfit.supervised import SupervisedEstimator, Targets
 from skulmfit.training.recipes import Recipe
 from skulmfit.validation import (
     check_indicators,
+    check_known_labels,
     check_labels,
     check_number_or_auto,
     is_indicator_matrix,
@@ -69,6 +70,10 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
         Share of the training data set aside for early stopping.
     n_iter_no_change : int, default=3
         Epochs without improvement after which early stopping ends a stage.
+    memory : str, joblib.Memory or None, default=None
+        Where to keep tokenised texts and fine-tuned language models, so that a grid over the parameters of the head
+        fine-tunes once per fold, also with `n_jobs`. What is found there is taken as it is, also with
+        `random_state=None`.
     device : str, default="auto"
         Where to compute: "auto" takes a GPU where there is one, else the CPU.
     random_state : int, RandomState or None, default=None
@@ -133,6 +138,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=3,
+        memory=None,
         device="auto",
         random_state=None,
         verbose=0,
@@ -151,6 +157,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            memory=memory,
             device=device,
             random_state=random_state,
             verbose=verbose,
@@ -158,7 +165,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Fine-tune the language model on texts, then the classifier on texts and labels.
 
         Parameters
@@ -168,12 +175,17 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
             Labels of any type, or an indicator matrix of several labels a text.
         sample_weight : array-like of shape (n_texts,), optional
             Weights in the classifier's loss. A text of weight 0 is left out of both stages.
+        X_val : iterable of str, optional
+            Texts to measure the loss on after every epoch, in place of a share of X, with `y_val`: a stage ends when
+            it stops improving, and the weights that did best are kept.
+        y_val : array-like, optional
+            Their labels, as y.
 
         Returns
         -------
         self : ULMFiTClassifier
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, X_val, y_val)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -199,6 +211,14 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
         fitted = {"classes_": classes, "_is_multilabel": False}
         targets = Targets(indices, len(classes), weighted_cross_entropy, smoothing, strata=indices, fitted=fitted)
         return targets, weigh_classes(weights, self.class_weight, classes, indices)
+
+    def _held_out_values(self, y: Any, texts: list[str], targets: Targets) -> np.ndarray:
+        if targets.fitted["_is_multilabel"]:
+            indicators = check_indicators(y, texts)
+            if indicators.shape[1:] != targets.values.shape[1:]:
+                raise ValueError(f"y_val has the shape {indicators.shape}, y has {targets.values.shape}.")
+            return indicators
+        return check_known_labels(y, texts, targets.fitted["classes_"])
 
     def _logits(self, X: Any) -> np.ndarray:
         """Logits of every class, (n_texts, n_classes); of two directions, those of the mean probabilities."""

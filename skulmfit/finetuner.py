@@ -181,13 +181,16 @@ class LMFineTuner(TextEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, X_val=None):
         """Fine-tune the language model on texts.
 
         Parameters
         ----------
         X : iterable of str
         y : ignored
+        X_val : iterable of str, optional
+            Texts to measure the loss on after every epoch, in place of a share of X: training ends when it stops
+            improving, and the weights that did best are kept.
 
         Returns
         -------
@@ -195,8 +198,10 @@ class LMFineTuner(TextEstimator):
         """
         self._check_parameters()
         texts = self._check_texts(X, reset=True)
+        held_out_texts = [] if X_val is None else self._check_texts(X_val, reset=False)
         if self.direction == "both":
-            self._adopt({name: member.fit(texts) for name, member in self._checked_members().items()})
+            members = self._checked_members()
+            self._adopt({name: member.fit(texts, X_val=held_out_texts or None) for name, member in members.items()})
             return self
         seed, runtime = self._draw_seed(), self._runtime()
         with runtime.seeded(seed):
@@ -204,7 +209,9 @@ class LMFineTuner(TextEstimator):
             recipe = self._resolved_recipe()
             network = data.build(recipe.dropouts * recipe.dropout_multiplier).to(runtime.device)
             corpus = data.tokenizer.encode(texts, n_threads=n_threads())
-            run = self._train(network, recipe, corpus, data.tokenizer.pad_id, runtime, np.random.default_rng(seed))
+            held_out = data.tokenizer.encode(held_out_texts, n_threads=n_threads()) if held_out_texts else None
+            rng, pad_id = np.random.default_rng(seed), data.tokenizer.pad_id
+            run = self._train(network, recipe, corpus, held_out, pad_id, runtime, rng)
         # Nothing of an earlier fit is touched before this one has come to its end.
         self.__dict__.pop("directions_", None)
         self._architecture, self._tokenizer, self._network = data.architecture, data.tokenizer, network.cpu().eval()
@@ -300,12 +307,14 @@ class LMFineTuner(TextEstimator):
         network: LanguageModel,
         recipe: Recipe,
         corpus: TokenCorpus,
+        held_out: TokenCorpus | None,
         pad_id: int,
         runtime: Runtime,
         rng: np.random.Generator,
     ) -> tuple[list[Stage], list[dict], bool]:
         """Fine-tune a network; its plan, its history, and whether the user interrupted."""
-        corpus, held_out = self._split(corpus, rng)
+        if held_out is None:
+            corpus, held_out = self._split(corpus, rng)
         task = LanguageModelTask(
             network, corpus, runtime, rng, batch_size=n_streams(len(corpus.ids), recipe.batch_size, self.bptt),
             bptt=self.bptt, alpha=recipe.alpha, beta=recipe.beta, held_out=held_out, pad_id=pad_id,

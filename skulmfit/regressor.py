@@ -49,6 +49,10 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
         Share of the training data set aside for early stopping.
     n_iter_no_change : int, default=3
         Epochs without improvement after which early stopping ends a stage.
+    memory : str, joblib.Memory or None, default=None
+        Where to keep tokenised texts and fine-tuned language models, so that a grid over the parameters of the head
+        fine-tunes once per fold, also with `n_jobs`. What is found there is taken as it is, also with
+        `random_state=None`.
     device : str, default="auto"
         Where to compute: "auto" takes a GPU where there is one, else the CPU.
     random_state : int, RandomState or None, default=None
@@ -92,7 +96,7 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
     True
     """
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Fine-tune the language model on texts, then the regressor on texts and targets.
 
         Parameters
@@ -101,12 +105,17 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
         y : array-like of shape (n_texts,) or (n_texts, n_targets)
         sample_weight : array-like of shape (n_texts,), optional
             Weights in the regressor's loss. A text of weight 0 is left out of both stages.
+        X_val : iterable of str, optional
+            Texts to measure the loss on after every epoch, in place of a share of X, with `y_val`: a stage ends when
+            it stops improving, and the weights that did best are kept.
+        y_val : array-like, optional
+            Their targets, as y.
 
         Returns
         -------
         self : ULMFiTRegressor
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, X_val, y_val)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -120,8 +129,15 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
         mean = np.average(columns, axis=0, weights=weights)
         scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
         fitted = {"_target_mean": mean, "_target_scale": scale, "_is_multioutput": y.ndim == 2}
-        standardised = ((columns - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)
+        standardised = _standardise(columns, mean, scale)
         return Targets(standardised, columns.shape[1], weighted_squared_error, fitted=fitted), weights
+
+    def _held_out_values(self, y: Any, texts: list[str], targets: Targets) -> np.ndarray:
+        y = check_values(y, texts, type(self).__name__)
+        columns = y.reshape(len(y), -1)  # (n_texts, n_targets)
+        if columns.shape[1] != targets.n_outputs:
+            raise ValueError(f"y_val has {columns.shape[1]} target(s) a text, y has {targets.n_outputs}.")
+        return _standardise(columns, targets.fitted["_target_mean"], targets.fitted["_target_scale"])
 
     def predict(self, X):
         """Predicted targets of texts.
@@ -140,3 +156,8 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
             return np.mean([member.predict(texts) for member in members], axis=0)
         outputs = self._outputs(X) * self._target_scale + self._target_mean
         return outputs if self._is_multioutput else outputs[:, 0]
+
+
+def _standardise(columns: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Targets (n_texts, n_targets) of mean 0 and variance 1, as the network learns them."""
+    return ((columns - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)

@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
+from skulmfit.caching import encode, fit_language_model
 from skulmfit.finetuner import LMFineTuner
 from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
 from skulmfit.nn.dropout import MAX_DROPOUT
@@ -60,6 +61,7 @@ class SupervisedEstimator(TextEstimator):
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=3,
+        memory=None,
         device="auto",
         random_state=None,
         verbose=0,
@@ -77,6 +79,7 @@ class SupervisedEstimator(TextEstimator):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.memory = memory
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -85,13 +88,21 @@ class SupervisedEstimator(TextEstimator):
         """What is to be learnt of y, and the weights of the texts with those of their classes in them."""
         raise NotImplementedError
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any):
+    def _held_out_values(self, y: Any, texts: list[str], targets: Targets) -> np.ndarray:
+        """The y of held-out texts, as the loss of `targets` takes them."""
+        raise NotImplementedError
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any):
         """Fit both stages."""
         self._check_parameters()
         texts = self._check_texts(X, reset=True)
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val go together: give both or none.")
+        held_out_texts = [] if X_val is None else self._check_texts(X_val, reset=False)
         if directions := self._lm_directions():
             members = {name: clone(self).set_params(lm=lm) for name, lm in directions.items()}
-            self._adopt({name: member._fit(texts, y, sample_weight) for name, member in members.items()})
+            data = (texts, y, sample_weight, held_out_texts or None, y_val)
+            self._adopt({name: member._fit(*data) for name, member in members.items()})
             return self
         targets, weights = self._check_targets(y, texts, check_weights(sample_weight, len(texts)))
         kept = np.flatnonzero(weights)
@@ -102,9 +113,14 @@ class SupervisedEstimator(TextEstimator):
         texts, weights, targets = [texts[row] for row in kept], weights[kept], _take(targets, kept)
         seed, runtime = self._draw_seed(), self._runtime()
         split = self._split(targets, seed)
+        if held_out_texts:
+            values = self._held_out_values(y_val, held_out_texts, targets)
+            split = np.arange(len(texts)), len(texts) + np.arange(len(values))
+            targets = replace(targets, values=np.concatenate([targets.values, values]))
+            weights = np.concatenate([weights, np.ones(len(values))])
 
         lm, recipe = self._fitted_lm(texts, seed), self._resolved_recipe()
-        corpus = lm._tokenizer.encode(texts, n_threads=n_threads())
+        corpus = encode(self.memory, lm._tokenizer, texts + held_out_texts, n_threads())
         with runtime.seeded(seed):
             network = self._new_network(lm._architecture, targets.n_outputs, self.hidden_dim, recipe)
             network.encoder.load_state_dict(lm._network.encoder.state_dict())
@@ -138,6 +154,7 @@ class SupervisedEstimator(TextEstimator):
         check_number(self.verbose, "verbose", Integral, low=0)
         check_choice(self.gradual_unfreezing, "gradual_unfreezing", (True, False))
         check_choice(self.early_stopping, "early_stopping", (True, False))
+        check_memory(self.memory)
         check_device(self.device)
 
     def _lm_directions(self) -> dict[str, Any]:
@@ -155,9 +172,9 @@ class SupervisedEstimator(TextEstimator):
             return self.lm.estimator
         default = LMFineTuner(recipe=self.recipe, device=self.device, verbose=self.verbose)
         lm = default if self.lm is None else clone(self.lm)
-        if lm.random_state is None:
-            lm.set_params(random_state=seed)
-        return lm.fit(texts)
+        if lm.random_state is None and (self.memory is None or self.random_state is not None):
+            lm.set_params(random_state=seed)  # a cache would never see the seed of an unseeded fit again
+        return fit_language_model(self.memory, lm, texts)
 
     def _resolved_recipe(self) -> Recipe:
         names = ("epochs", "learning_rate", "lr_decay", "batch_size", "dropout_multiplier", "weight_decay")

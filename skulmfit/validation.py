@@ -90,6 +90,23 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
     return classes, indices
 
 
+def check_known_labels(y: Any, texts: list[str], classes: np.ndarray) -> np.ndarray:
+    """Index among the classes of every label of held-out texts.
+
+    Raises
+    ------
+    ValueError
+        If y is of another length or has a label that the training data do not have.
+    """
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(texts, y)
+    position = {label: index for index, label in enumerate(classes.tolist())}
+    unknown = [label for label in y.tolist() if label not in position]
+    if unknown:
+        raise ValueError(f"y_val has the label {unknown[0]!r}, which y does not have.")
+    return np.array([position[label] for label in y.tolist()])
+
+
 def check_indicators(y: Any, texts: list[str]) -> np.ndarray:
     """An indicator matrix of labels, dense or sparse, as an array of 0 and 1 of shape (n_texts, n_labels)."""
     check_consistent_length(texts, y)

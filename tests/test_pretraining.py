@@ -283,6 +283,18 @@ def test_a_training_can_start_from_a_language_model(encoded, trained, tmp_path):
     assert f"| tokens seen | {n_tokens:,} in 2 runs" in output.with_suffix(".md").read_text()
 
 
+def test_a_training_can_take_the_embeddings_of_a_language_model_under_new_layers(encoded, trained, tmp_path):
+    output = tmp_path / "new.npz"
+    command = ["train", "--folder", str(encoded), "--output", str(output), f"--start-from={trained}", *SIZES]
+    with pytest.raises(SystemExit, match="embedding_dim=4 is not that of"):
+        main([*command, "--start-with=embeddings", "--embedding-dim=4"])
+    main([*command, "--start-with=embeddings", "--hidden-dim=6", "--n-layers=2", "--learning-rate=1e-9"])
+    new, start = load_pretrained(output), load_pretrained(trained)
+    assert (new.architecture.hidden_dim, new.architecture.n_layers) == (6, 2)
+    for name in ("encoder.embedding", "decoder_bias"):
+        np.testing.assert_allclose(new.weights[name], start.weights[name], atol=1e-3)
+
+
 def test_a_training_cannot_start_from_a_model_that_reads_other_ids_or_the_other_way(encoded, tmp_path):
     command = ["train", "--folder", str(encoded), "--output", str(tmp_path / "lm.npz")]
     with pytest.raises(SystemExit, match="Encode it with `encode --tokenizer en`"):

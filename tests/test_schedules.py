@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from skulmfit.training.schedules import OneCycle, slanted_triangular
+from skulmfit.training.schedules import OneCycle, Trapezoid, slanted_triangular
 
 
 def paper(t, T, cut_frac=0.1, ratio=32):
@@ -27,6 +27,20 @@ def test_slanted_triangular_of_few_steps_stays_within_its_bounds_and_peaks(T):
 
 def test_steps_beyond_the_planned_end_stay_at_the_lowest_rate():
     assert slanted_triangular(15, 10) == pytest.approx(1 / 32)
+
+
+def test_a_trapezoid_without_a_plateau_is_slanted_triangular():
+    for step in range(40):
+        assert Trapezoid().rate(step, 40) == pytest.approx(slanted_triangular(step, 40))
+
+
+def test_a_trapezoid_keeps_its_peak_between_rise_and_fall():
+    rates = [Trapezoid(rise=0.2, fall=0.4, ratio=4.0).rate(step, 10) for step in range(10)]
+    assert rates == pytest.approx([0.25, 0.625, 1, 1, 1, 1, 1, 0.8125, 0.625, 0.4375])
+
+
+def test_a_trapezoid_may_do_without_a_rise_or_a_fall():
+    assert [Trapezoid(0.0, 0.0).rate(step, 5) for step in range(5)] == [1.0] * 5
 
 
 def fastai(position, start, peak, end, pct_start=0.25):

@@ -10,33 +10,24 @@ import argparse
 import math
 import sys
 import tempfile
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from skulmfit.nn.awd_lstm import Architecture
 from skulmfit.pretraining import training
 from skulmfit.pretraining.corpus import read_documents
 from skulmfit.pretraining.encoding import encode_corpus, first_words, train_tokenizer
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
 from skulmfit.text import batches
 from skulmfit.training.loop import train
-from skulmfit.training.schedules import SlantedTriangular
 
 NOTHING = nullcontext()
 FIXED_BPTT = patch.multiple(batches, _BPTT_DEVIATION=0, _HALF_BPTT_PROBABILITY=0)
 VOCAB_SIZE = 12_000
-
-
-def scheduled(**shape):
-    """Pretraining whose schedule has another shape."""
-    stage = training._stage
-    return patch.object(training, "_stage", lambda *args: replace(stage(*args), schedule=SlantedTriangular(**shape)))
 
 
 def averaged(model, *args, monitor, **options):
@@ -54,13 +45,7 @@ def averaged(model, *args, monitor, **options):
     return finished
 
 
-@contextmanager
-def averaged_at_a_constant_rate():
-    """Averaging instead of a falling rate."""
-    with scheduled(ratio=1.0), patch.object(training, "train", averaged):
-        yield
-
-
+AVERAGED = patch.object(training, "train", averaged)
 VARIANTS = {  # changes to the settings, vocabulary, patch
     "defaults": ({}, VOCAB_SIZE, NOTHING),
     "rate doubled": ({"learning_rate": 6e-3}, VOCAB_SIZE, NOTHING),
@@ -72,15 +57,11 @@ VARIANTS = {  # changes to the settings, vocabulary, patch
     "AR 2, TAR 1": ({"alpha": 2.0, "beta": 1.0}, VOCAB_SIZE, NOTHING),
     "dropouts times 0.3": ({"dropout_multiplier": 0.3}, VOCAB_SIZE, NOTHING),
     "weight decay 0.3": ({"weight_decay": 0.3}, VOCAB_SIZE, NOTHING),
-    "embeddings scaled by 4, not 16": (
-        {},
-        VOCAB_SIZE,
-        patch.object(training, "Architecture", partial(Architecture, embedding_scale=4.0)),
-    ),
-    "constant rate": ({}, VOCAB_SIZE, scheduled(ratio=1.0)),
-    "rate rises for 30 %": ({}, VOCAB_SIZE, scheduled(cut_frac=0.3)),
-    "averaged weights (EMA 0.99)": ({}, VOCAB_SIZE, patch.object(training, "train", averaged)),
-    "constant rate, averaged weights": ({}, VOCAB_SIZE, averaged_at_a_constant_rate()),
+    "embeddings scaled by 4, not 16": ({"embedding_scale": 4.0}, VOCAB_SIZE, NOTHING),
+    "constant rate": ({"warmup": 0.0, "cooldown": 0.0}, VOCAB_SIZE, NOTHING),
+    "rate rises for 30 %": ({"warmup": 0.3, "cooldown": 0.7}, VOCAB_SIZE, NOTHING),
+    "averaged weights (EMA 0.99)": ({}, VOCAB_SIZE, AVERAGED),
+    "constant rate, averaged weights": ({"warmup": 0.0, "cooldown": 0.0}, VOCAB_SIZE, AVERAGED),
     "6,000 pieces": ({}, 6_000, NOTHING),
     "24,000 pieces": ({}, 24_000, NOTHING),
 }

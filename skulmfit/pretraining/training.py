@@ -12,7 +12,7 @@ import torch
 from skulmfit.nn.awd_lstm import AWDLSTM, KINDS, Architecture
 from skulmfit.nn.dropout import LM_DROPOUTS
 from skulmfit.nn.heads import LanguageModel
-from skulmfit.pretrained.language_model import LanguageModelData
+from skulmfit.pretrained.language_model import LanguageModelData, load_numpy, to_numpy
 from skulmfit.pretrained.registry import load_pretrained
 from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
 from skulmfit.pretraining.encoding import open_corpus
@@ -24,6 +24,7 @@ from skulmfit.training.checkpoint import Checkpoint
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
 from skulmfit.training.loop import Monitor, OptimizerSettings, train
 from skulmfit.training.runtime import Runtime
+from skulmfit.training.schedules import Trapezoid
 from skulmfit.training.stages import EMBEDDING, Stage
 from skulmfit.validation import check_choice, check_number
 
@@ -40,12 +41,16 @@ class PretrainingSettings:
     epochs: int = _setting(1, "passes over it")
     direction: str = _setting("forward", "forward, or backward to read every document from its end")
     start_from: str = _setting("", "a language model to continue from, whose sizes count then; '' for a new one")
+    start_with: str = _setting("all", "what to take of it: all, or embeddings under new layers")
     architecture: str = _setting("lstm", "lstm or qrnn")
     embedding_dim: int = _setting(256, "width of embeddings and last layer")
     hidden_dim: int = _setting(640, "width of the other layers")
     n_layers: int = _setting(3, "recurrent layers")
+    embedding_scale: float = _setting(16.0, "factor on the embeddings as they enter the first layer")
     learning_rate: float = _setting(3e-3, "peak learning rate")
     embedding_rate: float = _setting(0.5, "that of the embeddings, as a share of it")
+    warmup: float = _setting(0.1, "share of the updates over which the rate rises to its peak")
+    cooldown: float = _setting(0.9, "share of the updates over which it falls at the end; 0 for a run to continue")
     batch_size: int = _setting(32, "parallel streams of each process")
     bptt: int = _setting(70, "mean number of tokens through which gradients flow back")
     alpha: float = _setting(0.0, "activation regularisation (AR)")
@@ -64,10 +69,13 @@ class PretrainingSettings:
         check_number(self.tokens, "tokens", Integral, low=0)
         check_choice(self.direction, "direction", DIRECTIONS)
         check_choice(self.architecture, "architecture", KINDS)
-        for name in ("learning_rate", "clip"):
+        check_choice(self.start_with, "start_with", ("all", "embeddings"))
+        for name in ("learning_rate", "clip", "embedding_scale"):
             check_number(getattr(self, name), name, Real, low=0, bounds="neither")
         for name in ("embedding_rate", "alpha", "beta", "dropout_multiplier", "weight_decay"):
             check_number(getattr(self, name), name, Real, low=0)
+        for name in ("warmup", "cooldown"):
+            check_number(getattr(self, name), name, Real, low=0, high=1)
 
 
 @dataclass(frozen=True)
@@ -189,17 +197,28 @@ def _new_model(
     settings: PretrainingSettings, tokenizer: AnyTokenizer, start: LanguageModelData | None
 ) -> LanguageModel:
     dropouts = LM_DROPOUTS * settings.dropout_multiplier
-    if start:
+    if start and settings.start_with == "all":
         return start.build(dropouts)
     sizes = (settings.embedding_dim, settings.hidden_dim, settings.n_layers)
-    architecture = Architecture(len(tokenizer), *sizes, kind=settings.architecture)
-    return LanguageModel(AWDLSTM(architecture, dropouts))
+    architecture = Architecture(
+        len(tokenizer), *sizes, embedding_scale=settings.embedding_scale, kind=settings.architecture
+    )
+    model = LanguageModel(AWDLSTM(architecture, dropouts))
+    if start:
+        embeddings = {name: start.weights[name] for name in ("encoder.embedding", "decoder_bias")}
+        if embeddings["encoder.embedding"].shape != tuple(model.encoder.embedding.shape):
+            raise ValueError(
+                f"embedding_dim={settings.embedding_dim} is not that of {settings.start_from!r}, "
+                f"{start.architecture.embedding_dim}."
+            )
+        load_numpy(model, to_numpy(model) | embeddings)
+    return model
 
 
 def _stage(settings: PretrainingSettings, model: LanguageModel) -> Stage:
     rates = dict.fromkeys(language_model_groups(model), settings.learning_rate)
     rates[EMBEDDING] *= settings.embedding_rate
-    return Stage("pretraining", rates, settings.epochs)
+    return Stage("pretraining", rates, settings.epochs, Trapezoid(settings.warmup, settings.cooldown))
 
 
 def _checkpoint(

@@ -39,7 +39,29 @@ class OneCycle:
         return one_cycle(step, n_steps, self.rise, (ends, peak, ends))
 
 
-Schedule = SlantedTriangular | OneCycle
+@dataclass(frozen=True)
+class Trapezoid:
+    """A linear rise of the rate, a plateau, a linear fall: one that can be ended early, by a run that only falls."""
+
+    rise: float = 0.1  # shares of the updates
+    fall: float = 0.9
+    ratio: float = 32.0
+
+    def rate(self, step: int, n_steps: int) -> float:
+        """Factor on the peak learning rate."""
+        shares = [1.0]
+        if self.rise:
+            shares.append(step / (self.rise * n_steps))
+        if self.fall:
+            shares.append((1 - step / n_steps) / self.fall)
+        return (1 + min(shares) * (self.ratio - 1)) / self.ratio
+
+    def momentum(self, step: int, n_steps: int) -> float | None:
+        """The optimiser's own."""
+        return None
+
+
+Schedule = SlantedTriangular | OneCycle | Trapezoid
 
 
 def slanted_triangular(step: int, n_steps: int, *, cut_frac: float = 0.1, ratio: float = 32.0) -> float:

@@ -1,0 +1,89 @@
+"""What `memory=` keeps: tokenisation and the language-model stage, by the content of the texts and the parameters."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import joblib
+from sklearn.base import clone
+from sklearn.utils.validation import check_memory
+
+import skulmfit
+from skulmfit.finetuner import LMFineTuner
+from skulmfit.pretrained.registry import locate
+from skulmfit.text.corpus import TokenCorpus
+from skulmfit.text.words import AnyTokenizer
+
+try:
+    import fcntl
+except ImportError:  # Windows: processes that want the same at the same time all compute it
+    fcntl = None  # type: ignore[assignment]
+
+
+class _Interrupted(Exception):
+    """Carries a language model that the user interrupted past the cache, which must not keep it."""
+
+    def __init__(self, lm: LMFineTuner):
+        super().__init__("interrupted")
+        self.lm = lm
+
+
+def fit_language_model(memory: Any, lm: LMFineTuner, texts: list[str]) -> LMFineTuner:
+    """Fit a language-model stage, or take it from the cache."""
+    # What does not change the result must not change the key.
+    params = lm.get_params() | {"device": None, "verbose": None}
+    key = (params, _file_contents(lm), texts)
+    try:
+        fitted = _cached(memory, _fit, key, lm, texts)
+    except _Interrupted as interruption:
+        return interruption.lm
+    return fitted.set_params(device=lm.device, verbose=lm.verbose)
+
+
+def encode(memory: Any, tokenizer: AnyTokenizer, texts: list[str], n_threads: int) -> TokenCorpus:
+    """Encode texts, or take their ids from the cache."""
+    return _cached(memory, _encode, (tokenizer.model, tokenizer.direction, texts), tokenizer, texts, n_threads)
+
+
+def _file_contents(lm: LMFineTuner) -> list[bytes]:
+    """Contents of the files that parameters name: another file under the same name is another model."""
+    files = [] if lm.pretrained is None else [locate(lm.pretrained)]
+    if isinstance(lm.tokenizer, str | os.PathLike) and lm.tokenizer != "train":
+        files.append(Path(lm.tokenizer))
+    return [path.read_bytes() for path in files if path.is_file()]
+
+
+def _fit(key: str, lm: LMFineTuner, texts: list[str]) -> LMFineTuner:
+    fitted = clone(lm).fit(texts)
+    if fitted._interrupted:
+        raise _Interrupted(fitted)
+    return fitted
+
+
+def _encode(key: str, tokenizer: AnyTokenizer, texts: list[str], n_threads: int) -> TokenCorpus:
+    return tokenizer.encode(texts, n_threads=n_threads)
+
+
+def _cached(memory: Any, function: Callable, key: Any, *args: Any) -> Any:
+    """Call a function of a key and of arguments that the key stands for."""
+    memory = check_memory(memory)
+    if getattr(memory, "location", None) is None:
+        return function("", *args)
+    digest = joblib.hash((skulmfit.__version__, key))
+    names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+    with _lock(Path(memory.location) / "skulmfit" / f"{function.__name__}-{digest}.lock"):
+        return memory.cache(function, ignore=list(names))(digest, *args)
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Of several processes that want the same result, let one compute it while the others wait for it."""
+    if fcntl is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # given up when the file is closed, also by a process that is killed
+        yield
