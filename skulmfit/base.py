@@ -1,5 +1,6 @@
 """What the estimators share: the texts hook, tags, feature names, plain-data state."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,27 @@ class TextEstimator(TransformerMixin, BaseEstimator):
                 self._network = self._build_network()
             load_numpy(self._network, weights)
             self._network.eval()
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the fitted estimator to a file that `skulmfit.load` reads.
+
+        The file is one .npz with everything in it, tokenizer included. Unlike a pickle it holds no code, and no other
+        version of a library can break it. A parameter that only code can describe, such as a callable `tokenizer`, is
+        refused.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, replaced if there is one.
+
+        Raises
+        ------
+        ValueError
+            If a parameter cannot be saved without code.
+        """
+        from skulmfit.persistence import save  # which knows all estimators, and so imports this module
+
+        save(self, path)
 
     def _build_network(self) -> torch.nn.Module:
         """A network of the fitted architecture, its weights still to be loaded; each estimator has its own."""

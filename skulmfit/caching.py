@@ -44,7 +44,7 @@ def fit_language_model(memory: Any, lm: LMFineTuner, texts: list[str]) -> LMFine
 
 def encode(memory: Any, tokenizer: AnyTokenizer, texts: list[str], n_threads: int) -> TokenCorpus:
     """Encode texts, or take their ids from the cache."""
-    return _cached(memory, _encode, (tokenizer.model, tokenizer.direction, texts), tokenizer, texts, n_threads)
+    return _cached(memory, _encode, (tokenizer, texts), tokenizer, texts, n_threads)
 
 
 def _file_contents(lm: LMFineTuner) -> list[bytes]:

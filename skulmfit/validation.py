@@ -75,6 +75,8 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
     """
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    if getattr(getattr(y, "dtype", None), "kind", "") == "T":  # NumPy's StringDType, which scikit-learn stumbles over
+        y = y.astype(object)
     y = column_or_1d(y, warn=True)
     check_consistent_length(texts, y)
     assert_all_finite(y, input_name="y")

@@ -1,14 +1,13 @@
 """A language model as plain data: what is shipped, saved, and carried from stage to stage."""
 
-import json
 import os
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from skulmfit.archive import damage_reported, read_archive, write_archive
 from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
 from skulmfit.nn.dropout import Dropouts
 from skulmfit.nn.heads import LanguageModel
@@ -62,19 +61,13 @@ class LanguageModelData:
     def save(self, path: str | os.PathLike, *, dtype: np.dtype | type = np.float16) -> None:
         """Write one .npz file without pickled objects, weights in `dtype`."""
         meta = {
-            "kind": _KIND,
-            "format": FORMAT,
             "architecture": asdict(self.architecture),
             "direction": self.tokenizer.direction,
             "card": self.card,
         }
-        arrays: dict[str, Any] = {f"weight/{name}": array.astype(dtype) for name, array in self.weights.items()}
+        arrays = {f"weight/{name}": array.astype(dtype) for name, array in self.weights.items()}
         arrays["tokenizer"] = np.frombuffer(self.tokenizer.model, np.uint8)
-        arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-        temporary = Path(path).with_name(Path(path).name + ".part")
-        with open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(temporary, path)
+        write_archive(path, _KIND, FORMAT, meta, arrays, compress=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "LanguageModelData":
@@ -85,26 +78,11 @@ class LanguageModelData:
         ValueError
             If the file is not a skulmfit language model, is damaged, or was written by a newer version.
         """
-        try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            meta = json.loads(arrays.pop("meta").tobytes())
-            kind, version = meta["kind"], meta["format"]
-            data = None
-            if kind == _KIND and version <= FORMAT:
-                tokenizer = load_tokenizer(arrays.pop("tokenizer").tobytes(), meta.get("direction", "forward"))
-                weights = {name.removeprefix("weight/"): array.astype(np.float32) for name, array in arrays.items()}
-                data = cls(Architecture(**meta["architecture"]), tokenizer, weights, meta["card"])
-        except OSError:
-            raise
-        except Exception as error:  # whatever it is that the readers of numpy, zip and JSON stumble over
-            raise ValueError(f"{os.fspath(path)!r} is not a skulmfit language model, or is damaged: {error}") from error
-        if kind != _KIND:
-            raise ValueError(f"{os.fspath(path)!r} holds a {kind!r}, not a {_KIND!r}.")
-        if data is None:
-            raise ValueError(
-                f"{os.fspath(path)!r} has format {version}; this version of skulmfit reads up to {FORMAT}. Upgrade it."
-            )
+        meta, arrays = read_archive(path, _KIND, FORMAT)
+        with damage_reported(path, _KIND):
+            tokenizer = load_tokenizer(arrays.pop("tokenizer").tobytes(), meta.get("direction", "forward"))
+            weights = {name.removeprefix("weight/"): array.astype(np.float32) for name, array in arrays.items()}
+            data = cls(Architecture(**meta["architecture"]), tokenizer, weights, meta["card"])
         data.check_weights(path)
         return data
 

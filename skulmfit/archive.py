@@ -1,0 +1,55 @@
+"""Archives: one .npz file of arrays and JSON, no pickles inside, with a kind and a version, written atomically."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def write_archive(
+    path: str | os.PathLike, kind: str, version: int, meta: dict[str, Any], arrays: dict[str, np.ndarray],
+    *, compress: bool = False,
+) -> None:  # fmt: skip
+    """Write a file that `read_archive` reads; one of that name is replaced at the end, or not at all."""
+    meta = {"kind": kind, "format": version} | meta
+    temporary = Path(path).with_name(Path(path).name + ".part")
+    with open(temporary, "wb") as file:
+        write = np.savez_compressed if compress else np.savez
+        write(file, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    os.replace(temporary, path)
+
+
+def read_archive(path: str | os.PathLike, kind: str, newest: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What stands in a file of a kind, in a format up to the `newest` that is known here: JSON, and arrays by name.
+
+    Raises
+    ------
+    ValueError
+        If the file is of another kind, is damaged, or was written by a newer version.
+    """
+    with damage_reported(path, kind), open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+        meta = json.loads(arrays.pop("meta").tobytes())
+        found, version = meta["kind"], int(meta["format"])
+    if found != kind:
+        raise ValueError(f"{os.fspath(path)!r} holds a {found!r}, not a {kind!r}.")
+    if version > newest:
+        raise ValueError(
+            f"{os.fspath(path)!r} has format {version}; this version of skulmfit reads up to {newest}. Upgrade it."
+        )
+    return meta, arrays
+
+
+@contextmanager
+def damage_reported(path: str | os.PathLike, kind: str) -> Iterator[None]:
+    """Say of whatever goes wrong in taking a file apart, except its opening, that the file is not what it should be."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # whatever it is that the readers of numpy, zip and JSON stumble over
+        raise ValueError(f"{os.fspath(path)!r} is not a {kind}, or is damaged: {error}") from error
