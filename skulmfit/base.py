@@ -1,6 +1,7 @@
 """What the estimators share: the texts hook, tags, feature names, plain-data state."""
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,23 @@ class TextEstimator(TransformerMixin, BaseEstimator):
                 self._network = self._build_network()
             load_numpy(self._network, weights)
             self._network.eval()
+
+    def fit_transform(self, X, y=None, **fit_params):
+        """Fit on texts and return what `transform` makes of them.
+
+        Parameters
+        ----------
+        X : iterable of str
+        y : array-like, optional
+        **fit_params
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_features_out)
+        """
+        texts = list(X) if isinstance(X, Iterator) else X  # a generator can be read only once
+        return super().fit_transform(texts, y, **fit_params)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted estimator to a file that `skulmfit.load` reads.
