@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skulmfit.callbacks import CallbackSupportMixin
 from skulmfit.pretrained.language_model import load_numpy, to_numpy
 from skulmfit.text.words import AnyTokenizer
 from skulmfit.training.inference import document_outputs
@@ -19,7 +20,7 @@ from skulmfit.validation import check_texts
 POOLINGS = ("last", "max", "mean")  # in the order of the pooled states
 
 
-class TextEstimator(TransformerMixin, BaseEstimator):
+class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """A scikit-learn estimator over raw texts with a torch network inside.
 
     The network lives in `_network` between calls and becomes named numpy arrays in a pickle, so that pickles, copies

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-from sklearn.base import clone
 from sklearn.utils.validation import check_memory
 
 import skulmfit
+from skulmfit.callbacks import FitTasks
 from skulmfit.finetuner import LMFineTuner
 from skulmfit.pretrained.registry import locate
 from skulmfit.text.corpus import TokenCorpus
@@ -30,13 +30,13 @@ class _Interrupted(Exception):
         self.lm = lm
 
 
-def fit_language_model(memory: Any, lm: LMFineTuner, texts: list[str]) -> LMFineTuner:
-    """Fit a language-model stage, or take it from the cache."""
+def fit_language_model(memory: Any, lm: LMFineTuner, texts: list[str], tasks: FitTasks) -> LMFineTuner:
+    """Fit a language-model stage as one of the tasks of a fit, or take it from the cache."""
     # What does not change the result must not change the key.
     params = lm.get_params() | {"device": None, "verbose": None}
     key = (params, _file_contents(lm), texts)
     try:
-        fitted = _cached(memory, _fit, key, lm, texts)
+        fitted = _cached(memory, _fit, key, lm, texts, tasks)
     except _Interrupted as interruption:
         return interruption.lm
     return fitted.set_params(device=lm.device, verbose=lm.verbose)
@@ -55,11 +55,12 @@ def _file_contents(lm: LMFineTuner) -> list[bytes]:
     return [path.read_bytes() for path in files if path.is_file()]
 
 
-def _fit(key: str, lm: LMFineTuner, texts: list[str]) -> LMFineTuner:
-    fitted = clone(lm).fit(texts)
-    if fitted._interrupted:
-        raise _Interrupted(fitted)
-    return fitted
+def _fit(key: str, lm: LMFineTuner, texts: list[str], tasks: FitTasks) -> LMFineTuner:
+    with tasks.of(lm, "language model"):
+        lm.fit(texts)
+    if lm._interrupted:
+        raise _Interrupted(lm)
+    return lm
 
 
 def _encode(key: str, tokenizer: AnyTokenizer, texts: list[str], n_threads: int) -> TokenCorpus:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
 
+from skulmfit.callbacks import with_callbacks
 from skulmfit.nn.losses import weighted_binary_cross_entropy, weighted_cross_entropy
 from skulmfit.supervised import SupervisedEstimator, Targets
 from skulmfit.training.recipes import Recipe
@@ -165,6 +166,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Fine-tune the language model on texts, then the classifier on texts and labels.
 

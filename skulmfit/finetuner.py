@@ -1,5 +1,6 @@
 """LMFineTuner: a language model fine-tuned on texts, and its hidden states as features."""
 
+import copy
 import os
 from numbers import Integral, Real
 from pathlib import Path
@@ -11,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
+from skulmfit.callbacks import FitTasks, with_callbacks, without_callbacks
 from skulmfit.nn.awd_lstm import AWDLSTM, KINDS, Architecture
 from skulmfit.nn.heads import LanguageModel
 from skulmfit.pretrained.language_model import LanguageModelData
@@ -24,7 +26,7 @@ from skulmfit.text.words import AnyTokenizer, WordTokenizer
 from skulmfit.training.generation import generate
 from skulmfit.training.inference import log_likelihoods
 from skulmfit.training.language_model import LanguageModelTask, language_model_groups
-from skulmfit.training.loop import Monitor, OptimizerSettings, train
+from skulmfit.training.loop import Monitor, Observer, OptimizerSettings, train
 from skulmfit.training.progress import Progress
 from skulmfit.training.recipes import LANGUAGE_MODEL_RECIPES, Recipe
 from skulmfit.training.runtime import Runtime
@@ -181,6 +183,7 @@ class LMFineTuner(TextEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @with_callbacks
     def fit(self, X, y=None, *, X_val=None):
         """Fine-tune the language model on texts.
 
@@ -199,9 +202,14 @@ class LMFineTuner(TextEstimator):
         self._check_parameters()
         texts = self._check_texts(X, reset=True)
         held_out_texts = [] if X_val is None else self._check_texts(X_val, reset=False)
+        tasks = FitTasks(self, texts, y)
         if self.direction == "both":
             members = self._checked_members()
-            self._adopt({name: member.fit(texts, X_val=held_out_texts or None) for name, member in members.items()})
+            for name, member in members.items():
+                with tasks.of(without_callbacks(member), name):
+                    member.fit(texts, X_val=held_out_texts or None)
+            self._adopt(members)
+            tasks.end()
             return self
         seed, runtime = self._draw_seed(), self._runtime()
         with runtime.seeded(seed):
@@ -211,7 +219,8 @@ class LMFineTuner(TextEstimator):
             corpus = data.tokenizer.encode(texts, n_threads=n_threads())
             held_out = data.tokenizer.encode(held_out_texts, n_threads=n_threads()) if held_out_texts else None
             rng, pad_id = np.random.default_rng(seed), data.tokenizer.pad_id
-            run = self._train(network, recipe, corpus, held_out, pad_id, runtime, rng)
+            tasks.snapshot = lambda: self._fitted_parts(data, network)
+            run = self._train(network, recipe, corpus, held_out, pad_id, runtime, rng, tasks)
         # Nothing of an earlier fit is touched before this one has come to its end.
         self.__dict__.pop("directions_", None)
         self._architecture, self._tokenizer, self._network = data.architecture, data.tokenizer, network.cpu().eval()
@@ -220,7 +229,14 @@ class LMFineTuner(TextEstimator):
         self.__dict__.pop("vocab_transfer_", None)
         if transfer is not None:
             self.vocab_transfer_ = transfer.report(corpus.ids)
+        tasks.end()
         return self
+
+    @staticmethod
+    def _fitted_parts(data: LanguageModelData, network: LanguageModel) -> dict[str, Any]:
+        """Attributes of an estimator that is fitted as far as a network now is."""
+        parts = {"_architecture": data.architecture, "_tokenizer": data.tokenizer, "vocab_size_": len(data.tokenizer)}
+        return parts | {"_network": copy.deepcopy(network).cpu().eval()}
 
     def _checked_members(self) -> dict[str, "LMFineTuner"]:
         """An unfitted copy for each of two directions, once it is sure that both have a model to start from."""
@@ -311,6 +327,7 @@ class LMFineTuner(TextEstimator):
         pad_id: int,
         runtime: Runtime,
         rng: np.random.Generator,
+        observer: Observer,
     ) -> tuple[list[Stage], list[dict], bool]:
         """Fine-tune a network; its plan, its history, and whether the user interrupted."""
         if held_out is None:
@@ -323,8 +340,8 @@ class LMFineTuner(TextEstimator):
             return [], [], False
         groups = language_model_groups(network)
         stages = recipe.stages(list(groups), lambda alone: task.n_batches(), whole="language model")
-        progress = Progress(self.verbose)
-        monitor = Monitor(patience=self.n_iter_no_change, on_step=progress.on_step)
+        progress = Progress(self.verbose, stages)
+        monitor = Monitor(patience=self.n_iter_no_change, on_step=progress.on_step, observer=observer)
         finished = train(
             network, groups, [(stage, task) for stage in stages],
             settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import RegressorMixin
 
+from skulmfit.callbacks import with_callbacks
 from skulmfit.nn.losses import weighted_squared_error
 from skulmfit.supervised import SupervisedEstimator, Targets
 from skulmfit.validation import check_values
@@ -96,6 +97,7 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
     True
     """
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Fine-tune the language model on texts, then the regressor on texts and targets.
 

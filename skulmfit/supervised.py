@@ -1,5 +1,6 @@
 """What classifier and regressor share: one fit of a language-model stage and the stages of the head."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,12 +15,13 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
 from skulmfit.caching import encode, fit_language_model
+from skulmfit.callbacks import FitTasks, without_callbacks
 from skulmfit.finetuner import LMFineTuner
 from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
 from skulmfit.nn.dropout import MAX_DROPOUT
 from skulmfit.nn.heads import PoolingHead, TextClassifier
 from skulmfit.text.corpus import TokenCorpus
-from skulmfit.training.loop import Monitor, OptimizerSettings, train
+from skulmfit.training.loop import Monitor, Observer, OptimizerSettings, train
 from skulmfit.training.progress import Progress
 from skulmfit.training.recipes import CLASSIFIER_RECIPES, Recipe, classifier_batch_size
 from skulmfit.training.runtime import Runtime
@@ -100,9 +102,13 @@ class SupervisedEstimator(TextEstimator):
             raise ValueError("X_val and y_val go together: give both or none.")
         held_out_texts = [] if X_val is None else self._check_texts(X_val, reset=False)
         if directions := self._lm_directions():
+            tasks = FitTasks(self, texts, y)
             members = {name: clone(self).set_params(lm=lm) for name, lm in directions.items()}
-            data = (texts, y, sample_weight, held_out_texts or None, y_val)
-            self._adopt({name: member._fit(*data) for name, member in members.items()})
+            for name, member in members.items():
+                with tasks.of(without_callbacks(member), name):
+                    member.fit(texts, y, sample_weight, X_val=held_out_texts or None, y_val=y_val)
+            self._adopt(members)
+            tasks.end()
             return self
         targets, weights = self._check_targets(y, texts, check_weights(sample_weight, len(texts)))
         kept = np.flatnonzero(weights)
@@ -119,20 +125,25 @@ class SupervisedEstimator(TextEstimator):
             targets = replace(targets, values=np.concatenate([targets.values, values]))
             weights = np.concatenate([weights, np.ones(len(values))])
 
-        lm, recipe = self._fitted_lm(texts, seed), self._resolved_recipe()
+        tasks = FitTasks(self, [*texts], y)
+        lm, recipe = self._fitted_lm(texts, seed, tasks), self._resolved_recipe()
         corpus = encode(self.memory, lm._tokenizer, texts + held_out_texts, n_threads())
         with runtime.seeded(seed):
             network = self._new_network(lm._architecture, targets.n_outputs, self.hidden_dim, recipe)
             network.encoder.load_state_dict(lm._network.encoder.state_dict())
-            run = self._train(network, recipe, lm, corpus, targets, weights, split, runtime, seed)
+            parts = targets.fitted | {
+                "_architecture": lm._architecture, "_tokenizer": lm._tokenizer, "vocab_size_": len(lm._tokenizer),
+                "_n_outputs": targets.n_outputs, "_hidden_dim": self.hidden_dim, "recipe_": recipe,
+            }  # fmt: skip
+            tasks.snapshot = lambda: parts | {"_network": copy.deepcopy(network).cpu().eval()}
+            run = self._train(network, recipe, lm, corpus, targets, weights, split, runtime, seed, tasks)
         # Nothing of an earlier fit is touched before this one has come to its end.
         self.__dict__.pop("directions_", None)
-        self.__dict__.update(targets.fitted)
-        self._n_outputs, self._hidden_dim, self.recipe_ = targets.n_outputs, self.hidden_dim, recipe
-        self._architecture, self._tokenizer, self._network = lm._architecture, lm._tokenizer, network.cpu().eval()
+        self.__dict__.update(parts)
+        self._network = network.cpu().eval()
         (self.stages_, history), self.lm_stages_ = run, list(lm.stages_)
         self.history_, self.n_iter_ = [*lm.history_, *history], len(history)
-        self.vocab_size_ = len(self._tokenizer)
+        tasks.end()
         return self
 
     def _check_parameters(self) -> None:
@@ -166,7 +177,7 @@ class SupervisedEstimator(TextEstimator):
             return {}
         return self.lm._checked_members()
 
-    def _fitted_lm(self, texts: list[str], seed: int) -> LMFineTuner:
+    def _fitted_lm(self, texts: list[str], seed: int, tasks: FitTasks) -> LMFineTuner:
         """The language-model stage: a frozen one as it is, or a clone fitted on the texts."""
         if isinstance(self.lm, FrozenEstimator):
             return self.lm.estimator
@@ -174,7 +185,7 @@ class SupervisedEstimator(TextEstimator):
         lm = default if self.lm is None else clone(self.lm)
         if lm.random_state is None and (self.memory is None or self.random_state is not None):
             lm.set_params(random_state=seed)  # a cache would never see the seed of an unseeded fit again
-        return fit_language_model(self.memory, lm, texts)
+        return fit_language_model(self.memory, lm, texts, tasks)
 
     def _resolved_recipe(self) -> Recipe:
         names = ("epochs", "learning_rate", "lr_decay", "batch_size", "dropout_multiplier", "weight_decay")
@@ -192,6 +203,7 @@ class SupervisedEstimator(TextEstimator):
         split: tuple[np.ndarray, np.ndarray | None],
         runtime: Runtime,
         seed: int,
+        observer: Observer,
     ) -> tuple[list[Stage], list[dict]]:
         """Run the stages, the head on states computed once, then the rest through the encoder: plan and history."""
         network, rng = network.to(runtime.device), np.random.default_rng(seed)
@@ -216,8 +228,8 @@ class SupervisedEstimator(TextEstimator):
         was_interrupted = lm._interrupted and not isinstance(self.lm, FrozenEstimator)
         if was_interrupted:  # the user wants an end: the first stage, the head alone, makes the estimator usable
             stages = stages[:1]
-        progress = Progress(self.verbose)
-        monitor = Monitor(patience=self.n_iter_no_change, on_step=progress.on_step)
+        progress = Progress(self.verbose, stages)
+        monitor = Monitor(patience=self.n_iter_no_change, on_step=progress.on_step, observer=observer)
         train(
             network, groups,
             [(stage, tasks[list(stage.learning_rates) == [HEAD]]) for stage in stages],

@@ -68,13 +68,30 @@ class OptimizerSettings:
         return torch.optim.AdamW(param_groups, betas=self.betas, fused=True)
 
 
+class Observer:
+    """What is told of the course of a training. This one does nothing."""
+
+    def stage_begins(self, stage: Stage) -> None:
+        """Before the first epoch of a stage."""
+
+    def epoch_begins(self) -> None:
+        """Before the first update of an epoch."""
+
+    def epoch_ends(self) -> bool:
+        """After the last update of an epoch; True ends the stage."""
+        return False
+
+    def stage_ends(self) -> None:
+        """After the last epoch of a stage."""
+
+
 @dataclass
 class Monitor:
     """What watches a training: all of it optional."""
 
     patience: int | None = None  # epochs without improvement of the validation loss before a stage ends
     on_step: Callable[[Stage, int, int, Tensor], None] | None = None  # stage, step, n_steps, loss
-    on_epoch: Callable[[dict], None] | None = None
+    observer: Observer = field(default_factory=Observer)
     history: list[dict] = field(default_factory=list)
 
 
@@ -106,7 +123,9 @@ def train(
             run = _StageRun(index, stage, model, groups, task, settings, runtime, rng, monitor, best, checkpoint)
             if saved and index == saved["stage"]:
                 run.restore(saved)
+            monitor.observer.stage_begins(stage)
             run.train()
+            monitor.observer.stage_ends()
     except OutOfTime:
         return False
     except KeyboardInterrupt:
@@ -138,14 +157,14 @@ class _StageRun:
         """Run the epochs that are left."""
         while self.epoch < self.stage.epochs:
             self.started = time.perf_counter() - self.seconds
+            self.monitor.observer.epoch_begins()
             self._train_epoch()
             loss = float(np.average(self.losses, weights=self.weights))
             row = {"stage": self.stage.name, "epoch": self.epoch + 1, "loss": loss}
             stop = self.best.update(row, self.task, self.monitor.patience, new_stage=self.epoch == 0)
             row["seconds"] = round(time.perf_counter() - self.started, 3)
             self.monitor.history.append(row)
-            if self.monitor.on_epoch:
-                self.monitor.on_epoch(row)
+            stop |= self.monitor.observer.epoch_ends()
             self.epoch, self.n_done, self.losses, self.weights, self.seconds = self.epoch + 1, 0, [], [], 0.0
             if stop:
                 return

@@ -1,5 +1,6 @@
 """Progress of long work: a tqdm bar where tqdm is installed, else a line now and then."""
 
+import math
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -29,11 +30,13 @@ class Progress:
     Parameters
     ----------
     verbose : int
-        0 says nothing, 1 shows each stage with its loss and the time left.
+        0 says nothing, 1 shows each stage with its epoch, loss and the time left.
+    stages : sequence of Stage
+        The plan, so that a stage can be numbered.
     """
 
-    def __init__(self, verbose: int):
-        self.verbose = verbose
+    def __init__(self, verbose: int, stages: Sequence[Stage]):
+        self.verbose, self.stages = verbose, list(stages)
         self._stage: Stage | None = None
         self._bar = None
         self._started = self._shown = 0.0
@@ -47,7 +50,8 @@ class Progress:
         if self._bar is not None:
             if step == n_steps or time.monotonic() - self._shown >= _SECONDS_BETWEEN_LOSSES:
                 self._shown = time.monotonic()
-                self._bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)  # waits for a GPU: not every update
+                epoch, shown = _epoch(stage, step, n_steps), f"{loss.item():.3f}"  # waits for a GPU: not every update
+                self._bar.set_postfix(epoch=epoch, loss=shown, refresh=False)
             self._bar.update()
             if step == n_steps:
                 self._bar.close()
@@ -62,14 +66,22 @@ class Progress:
     def _begin(self, stage: Stage, n_steps: int) -> None:
         self.close()
         self._stage, self._started, self._shown = stage, time.monotonic(), time.monotonic()
-        self._bar = tqdm(total=n_steps, desc=stage.name, unit="update", dynamic_ncols=True) if tqdm else None
+        self._bar = tqdm(total=n_steps, desc=self._title(stage), unit="update", dynamic_ncols=True) if tqdm else None
 
     def _print(self, stage: Stage, step: int, n_steps: int, loss: float) -> None:
         self._shown = time.monotonic()
         elapsed = self._shown - self._started
         left = elapsed / step * (n_steps - step)
-        print(
-            f"{stage.name}: update {step}/{n_steps}, loss {loss:.3f}, {elapsed:.0f} s, {left:.0f} s left",
-            file=sys.stderr,
-            flush=True,
-        )
+        report = f"epoch {_epoch(stage, step, n_steps)}, update {step}/{n_steps}, loss {loss:.3f}"
+        print(f"{self._title(stage)}: {report}, {elapsed:.0f} s, {left:.0f} s left", file=sys.stderr, flush=True)
+
+    def _title(self, stage: Stage) -> str:
+        """Name of a stage, numbered if there are several."""
+        if len(self.stages) < 2:
+            return stage.name
+        return f"{self.stages.index(stage) + 1}/{len(self.stages)} {stage.name}"
+
+
+def _epoch(stage: Stage, step: int, n_steps: int) -> str:
+    """Which epoch of how many an update belongs to."""
+    return f"{math.ceil(step * stage.epochs / n_steps)}/{stage.epochs}"

@@ -1,0 +1,89 @@
+"""scikit-learn's callbacks, new and experimental in 1.9: the only file that knows of them, or that they are missing."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from skulmfit.training.loop import Observer
+from skulmfit.training.stages import Stage
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn before 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing."""
+
+    def with_callbacks(method: Callable) -> Callable:
+        """Leave a method as it is."""
+        return method
+
+
+class FitTasks(Observer):
+    """A fit as callbacks see it: a tree of tasks, the stages under the fit, the epochs under each stage.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose fit it is.
+    X, y : as given to `fit`
+    """
+
+    def __init__(self, estimator: Any, X: Any, y: Any):
+        self.about = {"estimator": estimator, "X": X, "y": y}
+        self.tasks: list[Any] = []  # from the root to the one under way
+        self.snapshot: Callable[[], dict[str, Any]] | None = None  # attributes that make the estimator a fitted one
+        if hasattr(estimator, "_init_callback_context"):
+            self.tasks.append(estimator._init_callback_context(max_subtasks=None))
+            self._tell_begin()
+
+    def stage_begins(self, stage: Stage) -> None:
+        """Begin a task with one for each epoch in it."""
+        self._begin(stage.name, stage.epochs)
+
+    def epoch_begins(self) -> None:
+        """Begin a task with nothing in it."""
+        self._begin("epoch", 0)
+
+    def epoch_ends(self) -> bool:
+        """End it; True if a callback wants the stage to end."""
+        return self._end()
+
+    def stage_ends(self) -> None:
+        """End the stage's task."""
+        self._end()
+
+    def end(self) -> None:
+        """End the fit's own task, and those that an interruption has left open."""
+        while self.tasks:
+            self._end()
+
+    @contextmanager
+    def of(self, sub_estimator: Any, name: str) -> Iterator[None]:
+        """Put the tasks of another estimator's fit, such as the language-model stage, in the place of one task here."""
+        if not self.tasks:
+            yield
+            return
+        self.tasks.append(self.tasks[-1].subcontext(task_name=name, max_subtasks=0))
+        with self.tasks[-1].propagate_callback_context(sub_estimator):
+            self._tell_begin()
+            yield
+            self._end()
+
+    def _begin(self, name: str, max_subtasks: int) -> None:
+        if self.tasks:
+            self.tasks.append(self.tasks[-1].subcontext(task_name=name, max_subtasks=max_subtasks))
+            self._tell_begin()
+
+    def _tell_begin(self) -> None:
+        self.tasks[-1].call_on_fit_task_begin(**self.about, reconstruction_attributes=self.snapshot)
+
+    def _end(self) -> bool:
+        if not self.tasks:
+            return False
+        return bool(self.tasks.pop().call_on_fit_task_end(**self.about, reconstruction_attributes=self.snapshot))
+
+
+def without_callbacks(estimator: Any) -> Any:
+    """An estimator whose callbacks will come from the one that fits it."""
+    return estimator.set_callbacks() if hasattr(estimator, "set_callbacks") else estimator
