@@ -27,6 +27,10 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     and hashes are plain data that any device and any process can read.
     """
 
+    # scikit-learn explains parameters in a notebook only beside a link; until there are pages online, to the paper.
+    _doc_link_module = "skulmfit"
+    _doc_link_template = "https://aclanthology.org/P18-1031/"
+
     _network: Any  # a LanguageModel or a TextClassifier, once fitted
     _tokenizer: AnyTokenizer
     directions_: dict[str, Any]  # an estimator of each direction instead of a network, where both were asked for

@@ -34,7 +34,7 @@ def run(checkpoint=None, kill_at=None, epochs=3, validation_loss=None, patience=
             task.validation_loss = validation_loss
         groups = language_model_groups(model)
         stage = Stage("test", rates or dict.fromkeys(groups, 0.01), epochs)
-        monitor = Monitor(patience, on_step, None, history)
+        monitor = Monitor(patience, on_step, history=history)
         train(
             model, groups, [(stage, task)], settings=OptimizerSettings(clip=1.0), runtime=runtime, rng=rng,
             monitor=monitor, checkpoint=checkpoint,

