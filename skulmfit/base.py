@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skulmfit.callbacks import CallbackSupportMixin
+from skulmfit.compat import CallbackSupportMixin
 from skulmfit.pretrained.language_model import load_numpy, to_numpy
 from skulmfit.text.words import AnyTokenizer
 from skulmfit.training.inference import document_outputs

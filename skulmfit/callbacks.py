@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks, new and experimental in 1.9: the only file that knows of them, or that they are missing."""
+"""A fit as scikit-learn's callbacks see it (new and experimental in 1.9); nothing where there are none."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,17 +6,6 @@ from typing import Any
 
 from skulmfit.training.loop import Observer
 from skulmfit.training.stages import Stage
-
-try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:  # scikit-learn before 1.9
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing."""
-
-    def with_callbacks(method: Callable) -> Callable:
-        """Leave a method as it is."""
-        return method
 
 
 class FitTasks(Observer):

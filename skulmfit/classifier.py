@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
 
-from skulmfit.callbacks import with_callbacks
+from skulmfit.compat import with_callbacks
 from skulmfit.nn.losses import weighted_binary_cross_entropy, weighted_cross_entropy
 from skulmfit.supervised import SupervisedEstimator, Targets
 from skulmfit.training.recipes import Recipe

@@ -12,7 +12,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
-from skulmfit.callbacks import FitTasks, with_callbacks, without_callbacks
+from skulmfit.callbacks import FitTasks, without_callbacks
+from skulmfit.compat import with_callbacks
 from skulmfit.nn.awd_lstm import AWDLSTM, KINDS, Architecture
 from skulmfit.nn.heads import LanguageModel
 from skulmfit.pretrained.language_model import LanguageModelData

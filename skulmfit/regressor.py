@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from skulmfit.callbacks import with_callbacks
+from skulmfit.compat import with_callbacks
 from skulmfit.nn.losses import weighted_squared_error
 from skulmfit.supervised import SupervisedEstimator, Targets
 from skulmfit.validation import check_values

@@ -11,6 +11,8 @@ from threading import RLock
 import numpy as np
 import torch
 
+from skulmfit.compat import cpu_has_bfloat16
+
 _RANDOM_STATE = RLock()
 
 
@@ -95,8 +97,4 @@ def _has_fast_bfloat16(device: torch.device) -> bool:
     """Whether products in bfloat16 are computed by the hardware; elsewhere they are slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != "cpu":
-        return False
-    # torch has no public query; where these private ones are gone, float32 is always right.
-    queries = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, query, lambda: False)() for query in queries)
+    return device.type == "cpu" and cpu_has_bfloat16()
