@@ -17,6 +17,7 @@ from skulmfit.training.inference import document_outputs
 from skulmfit.training.runtime import Runtime
 from skulmfit.validation import check_texts
 
+_DOCUMENTS_AT_ONCE = 1 << 15  # so that the memory of a pass is bounded, however many there are
 POOLINGS = ("last", "max", "mean")  # in the order of the pooled states
 
 
@@ -136,15 +137,16 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         """Pooled states of texts, or what a head makes of them, one row per text."""
         check_is_fitted(self)
         texts = self._check_texts(X, reset=False)
-        corpus = self._tokenizer.encode(texts, n_threads=n_threads())
-        return document_outputs(
-            self._network.encoder,
-            corpus,
-            self._runtime(),
-            pad_id=self._tokenizer.pad_id,
-            head=head,
-            verbose=self.verbose,
-        )
+        blocks = []
+        for start in range(0, len(texts), _DOCUMENTS_AT_ONCE):
+            corpus = self._tokenizer.encode(texts[start : start + _DOCUMENTS_AT_ONCE], n_threads=n_threads())
+            blocks.append(
+                document_outputs(
+                    self._network.encoder, corpus, self._runtime(), pad_id=self._tokenizer.pad_id, head=head,
+                    verbose=self.verbose,
+                )
+            )  # fmt: skip
+        return np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
 
     def _feature_names(self, poolings: tuple[str, ...]) -> np.ndarray:
         """Names of the columns of `transform`; of two directions, with the direction in them."""

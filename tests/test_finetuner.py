@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skulmfit import LMFineTuner
+from skulmfit import LMFineTuner, base
 from tests.conftest import LABELS, TEXTS, TINY
 
 ODD_TEXTS = ["", "漢字", "\x00", "fine", "dull " * 700, "a", "FINE!!!", "fine film " * 130]
@@ -185,3 +185,9 @@ def test_generation_leaves_the_estimator_as_it_is(tiny_lm):
 def test_generation_refuses_what_makes_no_sense(tiny_lm, options, message):
     with pytest.raises(ValueError, match=message):
         tiny_lm.generate("fine", **options)
+
+
+def test_many_documents_are_read_in_blocks_that_change_nothing(tiny_lm, monkeypatch):
+    at_once = tiny_lm.transform(TEXTS)
+    monkeypatch.setattr(base, "_DOCUMENTS_AT_ONCE", 5)
+    np.testing.assert_allclose(tiny_lm.transform(TEXTS), at_once, rtol=1e-4, atol=1e-6)

@@ -1,11 +1,17 @@
-"""Accuracy with few and with all labels: ULMFiTClassifier with default parameters beside TF-IDF + logistic regression.
+"""Accuracy with few and with all labels: ULMFiTClassifier with default parameters beside what a user would else take.
 
     python docs/benchmarks/accuracy.py --sets trec6 mr --sizes 100 500 all --draws 3
+
+The methods: TF-IDF + logistic regression; NB-SVM (Wang & Manning 2012, with logistic regression); logistic regression
+on the frozen encoder's features; ULMFiT on the labelled texts alone; `unlabelled`, ULMFiT whose language model has read
+all training texts, made once for each set and kept in --models FOLDER.
 
 Reads the labelled sets from the folder in SKULMFIT_DATA (default ../shared/data). Draw `d` takes the first documents of
 `numpy.random.default_rng(d).permutation(n_train)`, the same ones for every method, and is the classifier's
 `random_state`. With --results FILE finished fits are kept, and a second run continues. With --tuning the test set
 is not touched: draw `d` takes the permutation of seed 100 + d, and its last 1,000 texts are what is tested on.
+--most N makes `all` at most N texts, --words N cuts every text to its first N words, --test N tests on the first N
+texts of a fixed permutation; --plot FILE draws accuracy against the number of labels.
 """
 
 import argparse
@@ -16,12 +22,32 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import skulmfit
 from skulmfit import LMFineTuner, ULMFiTClassifier
+
+METHODS = ["tfidf", "nbsvm", "features", "ulmfit", "unlabelled"]
+
+
+class LogCountRatios(TransformerMixin, BaseEstimator):
+    """Binarised counts times the log of how much more frequent each n-gram is in the texts of the class."""
+
+    def fit(self, X, y):
+        """Ratios of a binary y."""
+        shares = [1 + np.asarray(X[y == label].sum(axis=0)).ravel() for label in (1, 0)]
+        self.ratios_ = np.log(shares[0] / shares[0].sum()) - np.log(shares[1] / shares[1].sum())
+        return self
+
+    def transform(self, X):
+        """Weighted counts."""
+        return X.multiply(self.ratios_).tocsr()
 
 
 def tfidf(draw):
@@ -31,6 +57,12 @@ def tfidf(draw):
     )
 
 
+def nbsvm(draw):
+    """NB-SVM over 1-2 grams, one class against the rest."""
+    against_rest = OneVsRestClassifier(make_pipeline(LogCountRatios(), LogisticRegression(max_iter=1000)))
+    return make_pipeline(CountVectorizer(ngram_range=(1, 2), binary=True), against_rest)
+
+
 def main():
     """Fit what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -38,10 +70,15 @@ def main():
     parser.add_argument("--sizes", nargs="+", default=["100", "500", "all"])
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--results", type=Path, help="JSON lines of finished fits")
-    parser.add_argument("--methods", nargs="+", default=["tfidf", "ulmfit"], choices=["tfidf", "features", "ulmfit"])
+    parser.add_argument("--methods", nargs="+", default=["tfidf", "ulmfit"], choices=METHODS)
     parser.add_argument("--tuning", action="store_true", help="test on a part of the training set")
     parser.add_argument("--pretrained", default="en")
     parser.add_argument("--set-params", default="{}", help="JSON of parameters of ULMFiTClassifier, lm__ included")
+    parser.add_argument("--most", type=int)
+    parser.add_argument("--words", type=int)
+    parser.add_argument("--test", type=int)
+    parser.add_argument("--models", type=Path, help="folder of the language models of `unlabelled`")
+    parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
 
     def features(draw):
@@ -52,14 +89,24 @@ def main():
         lm = LMFineTuner(options.pretrained)
         return ULMFiTClassifier(lm, random_state=draw).set_params(**json.loads(options.set_params))
 
-    methods = [method for method in (tfidf, features, ulmfit) if method.__name__ in options.methods]
+    def unlabelled(draw):
+        path = options.models / f"{name}.npz"
+        if not path.exists():
+            texts = [*train["text"], *read_unlabelled(name, options.words)]
+            options.models.mkdir(exist_ok=True)
+            LMFineTuner(options.pretrained, random_state=0, verbose=1).fit(texts).save(path)
+        lm = FrozenEstimator(skulmfit.load(path))
+        return ULMFiTClassifier(lm, random_state=draw).set_params(**json.loads(options.set_params))
+
+    methods = [method for method in (tfidf, nbsvm, features, ulmfit, unlabelled) if method.__name__ in options.methods]
     rows = [json.loads(line) for line in options.results.read_text().splitlines()] if _exists(options.results) else []
     done = {(row["set"], row["size"], row["method"], row["draw"]) for row in rows}
     for name in options.sets:
         for size in options.sizes:
             for draw in range(options.draws):
-                train, test = draw_texts(name, draw, tuning=options.tuning)
-                chosen = train.iloc[: len(train) if size == "all" else int(size)]
+                train, test = draw_texts(name, draw, tuning=options.tuning, words=options.words)
+                test = test.iloc[np.random.default_rng(0).permutation(len(test))[: options.test]]
+                chosen = train.iloc[: options.most if size == "all" else int(size)]
                 for method in methods:
                     if (name, size, method.__name__, draw) in done:
                         continue
@@ -74,21 +121,57 @@ def main():
                     if options.results:
                         with open(options.results, "a") as file:
                             file.write(json.dumps(rows[-1]) + "\n")
-    table = pd.DataFrame(rows).groupby(["set", "size", "method"])[["accuracy", "seconds"]].agg(["mean", "std"])
+    rows = pd.DataFrame(rows)
+    rows = rows[rows["method"].isin(options.methods) & rows["set"].isin(options.sets)]
+    table = rows.groupby(["set", "size", "method"])[["accuracy", "seconds"]].agg(["mean", "std"])
     print(table.round(1).to_string())
+    if options.plot:
+        plot(rows, options.plot, most=options.most)
 
 
-def draw_texts(name, draw, *, tuning):
+def plot(rows, path, *, most):
+    """Accuracy against the number of labels, a panel for each set."""
+    import matplotlib.pyplot as plt
+
+    sets = rows["set"].unique()
+    _, panels = plt.subplots(1, len(sets), figsize=(3.2 * len(sets), 3), layout="constrained", squeeze=False)
+    for panel, name in zip(panels[0], sets):
+        of_set = rows[rows["set"] == name]
+        for method in METHODS:
+            sizes = of_set[of_set["method"] == method].replace({"size": {"all": most or len(read_set(name)[0])}})
+            curve = sizes.astype({"size": int}).groupby("size")["accuracy"].agg(["mean", "std"])
+            if len(curve):
+                panel.errorbar(curve.index, curve["mean"], curve["std"], label=method, marker=".", capsize=2)
+        panel.set(title=name, xscale="log", xlabel="labels", ylabel="accuracy in %")
+    panels[0][-1].legend()
+    plt.savefig(path, dpi=120)
+
+
+def draw_texts(name, draw, *, tuning, words=None):
     """A set's training texts in the order of a draw, and what to test on."""
-    train, test = read_set(name)
+    train, test = (part.assign(text=[cut(text, words) for text in part["text"]]) for part in read_set(name))
     train = train.iloc[np.random.default_rng(100 + draw if tuning else draw).permutation(len(train))]
     return (train.iloc[:-1000], train.iloc[-1000:]) if tuning else (train, test)
 
 
+def cut(text, words):
+    """The first words of a text."""
+    return text if words is None else " ".join(text.split()[:words])
+
+
 def read_set(name):
     """Training and test frame of a labelled set."""
-    folder = Path(os.environ.get("SKULMFIT_DATA", "../shared/data")) / "sets" / name
-    return [pd.read_csv(next(folder.glob(f"{part}.csv.*")), keep_default_na=False) for part in ("train", "test")]
+    return [pd.read_csv(next(_folder(name).glob(f"{part}.csv.*")), keep_default_na=False) for part in ("train", "test")]
+
+
+def read_unlabelled(name, words):
+    """Texts of a set that nobody has labelled, where it has such."""
+    files = list(_folder(name).glob("unsup.csv.*"))
+    return [cut(text, words) for file in files for text in pd.read_csv(file, keep_default_na=False)["text"]]
+
+
+def _folder(name):
+    return Path(os.environ.get("SKULMFIT_DATA", "../shared/data")) / "sets" / name
 
 
 def _exists(path):

@@ -35,16 +35,14 @@ def document_outputs(
 ) -> np.ndarray:
     """[last, max, mean] of every document, or a head's outputs: float32, one row per document, in their order."""
     head = nn.Identity() if head is None else head
-    outputs = []
+    rows = np.empty((len(corpus), 0), np.float32)
     with evaluating(encoder, runtime), evaluating(head, runtime):
-        order = []
         for indices, ids, lengths in _batches(corpus, runtime, pad_id, verbose):
-            pooled = pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE)
-            outputs.append(head(pooled).cpu().numpy())
-            order.append(indices)
-    scattered = np.empty((len(corpus), outputs[0].shape[1]), np.float32)
-    scattered[np.concatenate(order)] = np.concatenate(outputs)
-    return scattered
+            outputs = head(pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE)).cpu().numpy()
+            if rows.shape[1] == 0:
+                rows = np.empty((len(corpus), outputs.shape[1]), np.float32)
+            rows[indices] = outputs
+    return rows
 
 
 @torch.no_grad()

@@ -1,0 +1,98 @@
+"""What each part of the method gives: the ablations of Howard & Ruder 2018, tables 4, 6 and 7.
+
+    python docs/benchmarks/ablations.py --sets trec6 mr --size 500 --draws 3 --results ablations.jsonl
+
+Every row changes the default recipe as it says. Sets, draws and seeds are those of accuracy.py; with --results finished
+fits are kept, and a second run continues. A draw is tested on the same texts in every row.
+"""
+
+import argparse
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import pandas as pd
+from accuracy import draw_texts
+
+from skulmfit import LMFineTuner, ULMFiTClassifier
+from skulmfit.training.recipes import ALL, CLASSIFIER_RECIPES, LANGUAGE_MODEL_RECIPES, Phase
+from skulmfit.training.schedules import SlantedTriangular
+
+CONSTANT = {"schedule": SlantedTriangular(ratio=1.0)}
+ONE_RATE = {"lr_decay": 1.0}
+HEAD, UNFREEZING, WHOLE = CLASSIFIER_RECIPES["skulmfit"].phases
+AT_ONCE = {"phases": (WHOLE,)}
+
+VARIANTS = {  # of the language model: parameters, recipe; of the classifier: recipe
+    "everything (the default)": ({}, {}, {}),
+    # table 4: pretraining
+    "language model from nothing, on the texts": ({"pretrained": None, "epochs": 10}, {}, {}),
+    "no language model at all": ({"pretrained": None, "epochs": 0}, {}, {}),
+    # table 6: fine-tuning of the language model
+    "language model not fine-tuned": ({"epochs": 0}, {}, {}),
+    "... fine-tuned with one constant rate": ({}, ONE_RATE | CONSTANT, {}),
+    "... with discriminative rates": ({}, CONSTANT, {}),
+    # table 7: fine-tuning of the classifier
+    "head alone": ({}, {}, {"phases": (HEAD,)}),
+    "all layers at once, one constant rate": ({}, {}, AT_ONCE | ONE_RATE | CONSTANT),
+    "all at once, discriminative rates": ({}, {}, AT_ONCE | CONSTANT),
+    "all at once, discriminative, slanted triangular": ({}, {}, AT_ONCE),
+    "gradual unfreezing, one constant rate": ({}, {}, ONE_RATE | CONSTANT),
+    "gradual, discriminative rates": ({}, {}, CONSTANT),
+    "gradual, slanted triangular": ({}, {}, ONE_RATE),
+    "head first, then all at once": ({}, {}, {"phases": (HEAD, Phase(ALL, WHOLE.epochs))}),
+}
+
+
+@contextmanager
+def changed(lm_recipe, recipe):
+    """The default recipe with changes."""
+    default, lm_default = CLASSIFIER_RECIPES["skulmfit"], LANGUAGE_MODEL_RECIPES["skulmfit"]
+    with (
+        patch.dict(LANGUAGE_MODEL_RECIPES, skulmfit=replace(lm_default, **lm_recipe)),
+        patch.dict(CLASSIFIER_RECIPES, skulmfit=replace(default, **recipe)),
+    ):
+        yield
+
+
+def main():
+    """Fit what is missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", default=["trec6", "mr"])
+    parser.add_argument("--size", type=int, default=500)
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--pretrained", default="en")
+    parser.add_argument("--results", type=Path, required=True, help="JSON lines of finished fits")
+    options = parser.parse_args()
+    rows = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
+    done = {(row["set"], row["variant"], row["draw"]) for row in rows if row["size"] == options.size}
+    for draw in range(options.draws):
+        for name in options.sets:
+            train, test = draw_texts(name, draw, tuning=False)
+            chosen = train.iloc[: options.size]
+            for variant, (lm_params, lm_recipe, recipe) in VARIANTS.items():
+                if (name, variant, draw) in done:
+                    continue
+                started = time.perf_counter()
+                with changed(lm_recipe, recipe):
+                    lm = LMFineTuner(options.pretrained).set_params(**lm_params)
+                    model = ULMFiTClassifier(lm, random_state=draw).fit(chosen["text"], chosen["label"])
+                rows.append({
+                    "set": name, "size": options.size, "variant": variant, "draw": draw,
+                    "accuracy": round(100 * model.score(test["text"], test["label"]), 2),
+                    "seconds": round(time.perf_counter() - started, 1),
+                })  # fmt: skip
+                print(rows[-1], flush=True)
+                with open(options.results, "a") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
+    table = pd.DataFrame([row for row in rows if row["size"] == options.size])
+    order = pd.CategoricalDtype(list(VARIANTS))
+    table = table.astype({"variant": order}).groupby(["set", "variant"], observed=True)["accuracy"]
+    print(table.agg(["mean", "std", "count"]).round(1).to_string())
+
+
+if __name__ == "__main__":
+    main()
