@@ -65,11 +65,14 @@ def test_texts_in_any_container_give_the_same_as_a_list(container, classifier, e
     np.testing.assert_array_equal(classifier.fit(texts, LABELS).predict_proba(texts), expected)
 
 
+OLD_NUMPY = tuple(map(int, np.__version__.split(".")[:2])) < (2, 2)  # loses track of StringDType's memory in slices
 INDEXABLE = [name for name in CONTAINERS if name != "pyarrow table"]  # whose rows scikit-learn does not find
 
 
 @pytest.mark.parametrize("container", INDEXABLE)
 def test_any_container_can_be_cross_validated(container, classifier):
+    if OLD_NUMPY and container == "StringDType array":
+        pytest.skip("slices of StringDType arrays are broken in NumPy before 2.2")
     scores = cross_val_score(classifier, CONTAINERS[container](TEXTS), LABELS, cv=2, scoring="neg_log_loss")
     np.testing.assert_array_equal(scores, cross_val_score(classifier, TEXTS, LABELS, cv=2, scoring="neg_log_loss"))
 

@@ -62,7 +62,9 @@ def test_each_pooling_is_a_part_of_concat(tiny_lm, pooling, columns):
 
 
 def test_features_are_named_and_can_be_a_frame(tiny_lm):
-    frame = copy.deepcopy(tiny_lm).set_output(transform="pandas").transform(pd.Series(TEXTS[:2], index=[5, 9]))
+    frame = (
+        copy.deepcopy(tiny_lm).set_output(transform="pandas").transform(pd.DataFrame({"text": TEXTS[:2]}, index=[5, 9]))
+    )
     assert list(frame.columns[[0, 8, 16]]) == ["lmfinetuner_last0", "lmfinetuner_max0", "lmfinetuner_mean0"]
     assert list(frame.index) == [5, 9]
 

@@ -3,7 +3,13 @@ import torch
 import torch.nn.functional as F
 
 from skulmfit.nn import losses
-from skulmfit.nn.losses import activation_regularisation, linear_cross_entropy
+from skulmfit.nn.losses import (
+    activation_regularisation,
+    linear_cross_entropy,
+    weighted_binary_cross_entropy,
+    weighted_cross_entropy,
+    weighted_squared_error,
+)
 
 
 def problem(n=37, width=6, vocab=50):
@@ -69,3 +75,18 @@ def test_activation_regularisation_is_alpha_ar_plus_beta_tar():
 
 def test_activation_regularisation_of_one_step_is_finite():
     assert torch.isfinite(activation_regularisation(torch.ones(2, 1, 3), torch.ones(2, 1, 3), 2.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [
+        (weighted_cross_entropy, torch.tensor([0, 1, 1])),
+        (weighted_binary_cross_entropy, torch.tensor([[0, 1], [1, 0], [1, 1]])),
+        (weighted_squared_error, torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0]])),
+    ],
+)
+def test_a_batch_of_light_documents_counts_as_little_as_they_do(loss, targets):
+    outputs = torch.tensor([[0.3, -0.2], [1.0, 0.1], [-0.5, 0.4]])
+    torch.testing.assert_close(
+        loss(outputs, targets, torch.full((3,), 1e-3)), 1e-3 * loss(outputs, targets, torch.ones(3))
+    )

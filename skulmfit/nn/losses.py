@@ -112,9 +112,13 @@ def _mean_square(x: Tensor) -> Tensor:
 
 
 def weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """Weighted mean of the cross-entropy of logits (B, C) and class indices (B,)."""
+    """Mean of weight times cross-entropy, of logits (B, C) and class indices (B,).
+
+    Weights have a mean of 1 over all documents; divided by their sum in the batch instead, those of a batch without
+    heavy documents would count as much as the heavy ones.
+    """
     losses = F.cross_entropy(logits.float(), targets, reduction="none", label_smoothing=label_smoothing)
-    return losses @ weights / weights.sum()
+    return losses @ weights / len(weights)
 
 
 def weighted_binary_cross_entropy(
@@ -125,7 +129,7 @@ def weighted_binary_cross_entropy(
     label_smoothing: float = 0.0,
     positive_weights: np.ndarray | None = None,
 ) -> Tensor:
-    """Weighted mean of the binary cross-entropy of logits and targets (B, L), averaged over the labels.
+    """Mean of weight times binary cross-entropy, of logits and targets (B, L), averaged over the labels.
 
     `positive_weights` (L,) is how much more the presence of a label counts than its absence.
     """
@@ -134,9 +138,9 @@ def weighted_binary_cross_entropy(
         None if positive_weights is None else torch.as_tensor(positive_weights).to(logits.device, torch.float32)
     )
     losses = F.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none", pos_weight=pos_weight)
-    return losses.mean(dim=1) @ weights / weights.sum()
+    return losses.mean(dim=1) @ weights / len(weights)
 
 
 def weighted_squared_error(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean of the squared error of outputs and targets (B, K), averaged over the targets."""
-    return (outputs.float() - targets).square().mean(dim=1) @ weights / weights.sum()
+    """Mean of weight times squared error, of outputs and targets (B, K), averaged over the targets."""
+    return (outputs.float() - targets).square().mean(dim=1) @ weights / len(weights)

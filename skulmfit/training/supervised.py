@@ -66,7 +66,7 @@ class SupervisedTask:
         weights = self.weights[index]
         with torch.autocast(self.runtime.device.type, enabled=False):
             loss = self.output_loss(self.model.head(pooled.float()), self.targets[index], weights)
-        return StepLoss(loss, loss, weight=float(weights.sum()))
+        return StepLoss(loss, loss, weight=len(batch))
 
     def validation_loss(self) -> float | None:
         """Mean loss of the held-out documents, without dropout."""
@@ -75,7 +75,7 @@ class SupervisedTask:
     def mean_loss(self) -> float:
         """Mean loss of all documents, without dropout."""
         outputs = torch.from_numpy(self._outputs()).to(self.runtime.device)
-        return float(self.output_loss(outputs, self.targets, self.weights))
+        return float(self.output_loss(outputs, self.targets, self.weights / self.weights.mean()))
 
     def _outputs(self) -> np.ndarray:
         model, runtime = self.model, self.runtime
