@@ -2,10 +2,11 @@
 
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -16,11 +17,9 @@ def write_archive(
 ) -> None:  # fmt: skip
     """Write a file that `read_archive` reads; one of that name is replaced at the end, or not at all."""
     meta = {"kind": kind, "format": version} | meta
-    temporary = Path(path).with_name(Path(path).name + ".part")
-    with open(temporary, "wb") as file:
+    with written_atomically(path) as file:
         write = np.savez_compressed if compress else np.savez
         write(file, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-    os.replace(temporary, path)
 
 
 def read_archive(path: str | os.PathLike, kind: str, newest: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -42,6 +41,20 @@ def read_archive(path: str | os.PathLike, kind: str, newest: int) -> tuple[dict[
             f"{os.fspath(path)!r} has format {version}; this version of skulmfit reads up to {newest}. Upgrade it."
         )
     return meta, arrays
+
+
+@contextmanager
+def written_atomically(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A file to write, which takes its name when all of it is on the disk, and is gone if that fails."""
+    temporary = Path(path).with_name(f"{Path(path).name}.{uuid.uuid4().hex}.part")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

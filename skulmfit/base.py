@@ -1,7 +1,8 @@
 """What the estimators share: the texts hook, tags, feature names, plain-data state."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skulmfit.compat import CallbackSupportMixin
+from skulmfit.callbacks import FitTasks
+from skulmfit.compat import CallbackSupportMixin, without_callbacks
 from skulmfit.pretrained.language_model import load_numpy, to_numpy
+from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.words import AnyTokenizer
 from skulmfit.training.inference import document_outputs
 from skulmfit.training.runtime import Runtime
@@ -116,7 +119,10 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         return [member.set_params(**now) for member in getattr(self, "directions_", {}).values()]
 
     def _adopt(self, members: dict[str, Any]) -> None:
-        """Take over the fitted state of two estimators: what they share from the first, both as `directions_`."""
+        """Take over the fitted state of two estimators: what they share from the first, both as `directions_`.
+
+        Only the first is there if the user interrupted its fit.
+        """
         first = next(iter(members.values()))
         shared = {name: value for name, value in vars(first).items() if name not in self.get_params(deep=False)}
         for name in ("_network", "_tokenizer", "vocab_transfer_"):
@@ -125,6 +131,21 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         self.__dict__.update(shared)
         self.directions_ = members
         self.history_ = [{"direction": name} | row for name, member in members.items() for row in member.history_]
+        self._interrupted = any(member._interrupted for member in members.values())
+
+    def _fit_members(self, members: dict[str, Any], tasks: FitTasks, fit: Callable[[Any], Any]) -> None:
+        """Fit the estimator of each direction as a task of this one's fit, until the user interrupts."""
+        fitted = {}
+        for name, member in members.items():
+            if not isinstance(self.random_state, Integral | None):
+                member.set_params(random_state=self._draw_seed())  # a copied RandomState would not move on
+            with tasks.of(without_callbacks(member), name):
+                fitted[name] = fit(member)
+            if member._interrupted:
+                break
+        self._adopt(fitted)
+        tasks.snapshot = dict  # the estimator itself is fitted now
+        tasks.end()
 
     def _draw_seed(self) -> int:
         """One seed per fit: all randomness inside comes from it."""
@@ -137,21 +158,27 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         """Pooled states of texts, or what a head makes of them, one row per text."""
         check_is_fitted(self)
         texts = self._check_texts(X, reset=False)
-        blocks = []
-        for start in range(0, len(texts), _DOCUMENTS_AT_ONCE):
-            corpus = self._tokenizer.encode(texts[start : start + _DOCUMENTS_AT_ONCE], n_threads=n_threads())
-            blocks.append(
-                document_outputs(
-                    self._network.encoder, corpus, self._runtime(), pad_id=self._tokenizer.pad_id, head=head,
-                    verbose=self.verbose,
-                )
+        rows = np.empty((len(texts), 0), np.float32)
+        for block, corpus in self._encoded_blocks(texts):
+            outputs = document_outputs(
+                self._network.encoder, corpus, self._runtime(), pad_id=self._tokenizer.pad_id, head=head,
+                verbose=self.verbose,
             )  # fmt: skip
-        return np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+            if rows.shape[1] == 0:
+                rows = np.empty((len(texts), outputs.shape[1]), np.float32)
+            rows[block] = outputs
+        return rows
+
+    def _encoded_blocks(self, texts: list[str]) -> Iterator[tuple[slice, TokenCorpus]]:
+        """Texts by blocks of a bounded number: which ones, and their ids."""
+        for start in range(0, len(texts), _DOCUMENTS_AT_ONCE):
+            block = slice(start, start + _DOCUMENTS_AT_ONCE)
+            yield block, self._tokenizer.encode(texts[block], n_threads=n_threads())
 
     def _feature_names(self, poolings: tuple[str, ...]) -> np.ndarray:
         """Names of the columns of `transform`; of two directions, with the direction in them."""
         check_is_fitted(self)
-        members = getattr(self, "directions_", {"": self})
+        members = getattr(self, "directions_", {}) or {"": self}
         names = [
             "_".join(filter(None, [type(self).__name__.lower(), direction, f"{pooling}{index}"]))
             for direction, member in members.items()

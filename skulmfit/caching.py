@@ -1,8 +1,7 @@
 """What `memory=` keeps: tokenisation and the language-model stage, by the content of the texts and the parameters."""
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,25 +31,34 @@ class _Interrupted(Exception):
 
 def fit_language_model(memory: Any, lm: LMFineTuner, texts: list[str], tasks: FitTasks) -> LMFineTuner:
     """Fit a language-model stage as one of the tasks of a fit, or take it from the cache."""
+    memory = check_memory(memory)
+    lm._check_parameters()
+    if not _is_cache(memory) or callable(lm.tokenizer):  # a function may be edited under the same name
+        with tasks.of(lm, "language model"):
+            return lm.fit(texts)
+    params = lm.get_params()
     # What does not change the result must not change the key.
-    params = lm.get_params() | {"device": None, "verbose": None}
-    key = (params, _file_contents(lm), texts)
+    apart = {name: params.pop(name) for name in ("device", "pooling", "verbose") if name in params}
+    key = (type(lm).__qualname__, params, _file_contents(lm), texts)
     try:
         fitted = _cached(memory, _fit, key, lm, texts, tasks)
     except _Interrupted as interruption:
         return interruption.lm
-    return fitted.set_params(device=lm.device, verbose=lm.verbose)
+    return fitted.set_params(**apart)
 
 
 def encode(memory: Any, tokenizer: AnyTokenizer, texts: list[str], n_threads: int) -> TokenCorpus:
     """Encode texts, or take their ids from the cache."""
+    memory = check_memory(memory)
+    if not _is_cache(memory) or getattr(tokenizer, "split", None) is not None:
+        return tokenizer.encode(texts, n_threads=n_threads)
     return _cached(memory, _encode, (tokenizer, texts), tokenizer, texts, n_threads)
 
 
 def _file_contents(lm: LMFineTuner) -> list[bytes]:
     """Contents of the files that parameters name: another file under the same name is another model."""
-    files = [] if lm.pretrained is None else [locate(lm.pretrained)]
-    if isinstance(lm.tokenizer, str | os.PathLike) and lm.tokenizer != "train":
+    files = [] if lm.pretrained is None else [locate(lm.pretrained, lm.direction)]
+    if lm.tokenizer not in (None, "train"):
         files.append(Path(lm.tokenizer))
     return [path.read_bytes() for path in files if path.is_file()]
 
@@ -67,14 +75,17 @@ def _encode(key: str, tokenizer: AnyTokenizer, texts: list[str], n_threads: int)
     return tokenizer.encode(texts, n_threads=n_threads)
 
 
+def _is_cache(memory: Any) -> bool:
+    return not isinstance(memory, joblib.Memory) or memory.location is not None
+
+
 def _cached(memory: Any, function: Callable, key: Any, *args: Any) -> Any:
     """Call a function of a key and of arguments that the key stands for."""
-    memory = check_memory(memory)
-    if getattr(memory, "location", None) is None:
-        return function("", *args)
     digest = joblib.hash((skulmfit.__version__, key))
     names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
-    with _lock(Path(memory.location) / "skulmfit" / f"{function.__name__}-{digest}.lock"):
+    location = getattr(memory, "location", None)
+    lock = _lock(Path(location) / "skulmfit" / f"{function.__name__}-{digest}.lock") if location else nullcontext()
+    with lock:
         return memory.cache(function, ignore=list(names))(digest, *args)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from skulmfit.compat import begin_callbacks
 from skulmfit.training.loop import Observer
 from skulmfit.training.stages import Stage
 
@@ -22,8 +23,9 @@ class FitTasks(Observer):
         self.about = {"estimator": estimator, "X": X, "y": y}
         self.tasks: list[Any] = []  # from the root to the one under way
         self.snapshot: Callable[[], dict[str, Any]] | None = None  # attributes that make the estimator a fitted one
-        if hasattr(estimator, "_init_callback_context"):
-            self.tasks.append(estimator._init_callback_context(max_subtasks=None))
+        root = begin_callbacks(estimator)
+        if root is not None:
+            self.tasks.append(root)
             self._tell_begin()
 
     def stage_begins(self, stage: Stage) -> None:
@@ -71,8 +73,3 @@ class FitTasks(Observer):
         if not self.tasks:
             return False
         return bool(self.tasks.pop().call_on_fit_task_end(**self.about, reconstruction_attributes=self.snapshot))
-
-
-def without_callbacks(estimator: Any) -> Any:
-    """An estimator whose callbacks will come from the one that fits it."""
-    return estimator.set_callbacks() if hasattr(estimator, "set_callbacks") else estimator

@@ -19,9 +19,10 @@ from skulmfit.validation import (
     check_known_labels,
     check_labels,
     check_number_or_auto,
+    class_weights,
     is_indicator_matrix,
+    of_mean_one,
     positive_weights,
-    weigh_classes,
 )
 
 
@@ -211,16 +212,21 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
             return Targets(indicators, indicators.shape[1], loss, smoothing, fitted=fitted), weights
         classes, indices = check_labels(y, texts, type(self).__name__)
         fitted = {"classes_": classes, "_is_multilabel": False}
-        targets = Targets(indices, len(classes), weighted_cross_entropy, smoothing, strata=indices, fitted=fitted)
-        return targets, weigh_classes(weights, self.class_weight, classes, indices)
+        per_class = class_weights(weights, self.class_weight, classes, indices)
+        targets = Targets(
+            indices, len(classes), weighted_cross_entropy, smoothing, strata=indices, class_weights=per_class,
+            fitted=fitted,
+        )  # fmt: skip
+        return targets, of_mean_one(weights * per_class[indices])
 
-    def _held_out_values(self, y: Any, texts: list[str], targets: Targets) -> np.ndarray:
+    def _held_out(self, y: Any, texts: list[str], targets: Targets) -> tuple[np.ndarray, np.ndarray]:
         if targets.fitted["_is_multilabel"]:
             indicators = check_indicators(y, texts)
             if indicators.shape[1:] != targets.values.shape[1:]:
                 raise ValueError(f"y_val has the shape {indicators.shape}, y has {targets.values.shape}.")
-            return indicators
-        return check_known_labels(y, texts, targets.fitted["classes_"])
+            return indicators, np.ones(len(texts))
+        indices = check_known_labels(y, texts, targets.fitted["classes_"])
+        return indices, np.ones(len(texts)) if targets.class_weights is None else targets.class_weights[indices]
 
     def _logits(self, X: Any) -> np.ndarray:
         """Logits of every class, (n_texts, n_classes); of two directions, those of the mean probabilities."""

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
-from skulmfit.callbacks import FitTasks, without_callbacks
+from skulmfit.callbacks import FitTasks
 from skulmfit.compat import with_callbacks
 from skulmfit.nn.awd_lstm import AWDLSTM, KINDS, Architecture
 from skulmfit.nn.heads import LanguageModel
@@ -206,11 +206,7 @@ class LMFineTuner(TextEstimator):
         tasks = FitTasks(self, texts, y)
         if self.direction == "both":
             members = self._checked_members()
-            for name, member in members.items():
-                with tasks.of(without_callbacks(member), name):
-                    member.fit(texts, X_val=held_out_texts or None)
-            self._adopt(members)
-            tasks.end()
+            self._fit_members(members, tasks, lambda member: member.fit(texts, X_val=held_out_texts or None))
             return self
         seed, runtime = self._draw_seed(), self._runtime()
         with runtime.seeded(seed):
@@ -220,7 +216,7 @@ class LMFineTuner(TextEstimator):
             corpus = data.tokenizer.encode(texts, n_threads=n_threads())
             held_out = data.tokenizer.encode(held_out_texts, n_threads=n_threads()) if held_out_texts else None
             rng, pad_id = np.random.default_rng(seed), data.tokenizer.pad_id
-            tasks.snapshot = lambda: self._fitted_parts(data, network)
+            tasks.snapshot = lambda: self._fitted_so_far(data, network, recipe)
             run = self._train(network, recipe, corpus, held_out, pad_id, runtime, rng, tasks)
         # Nothing of an earlier fit is touched before this one has come to its end.
         self.__dict__.pop("directions_", None)
@@ -234,10 +230,13 @@ class LMFineTuner(TextEstimator):
         return self
 
     @staticmethod
-    def _fitted_parts(data: LanguageModelData, network: LanguageModel) -> dict[str, Any]:
+    def _fitted_so_far(data: LanguageModelData, network: LanguageModel, recipe: Recipe) -> dict[str, Any]:
         """Attributes of an estimator that is fitted as far as a network now is."""
-        parts = {"_architecture": data.architecture, "_tokenizer": data.tokenizer, "vocab_size_": len(data.tokenizer)}
-        return parts | {"_network": copy.deepcopy(network).cpu().eval()}
+        return {
+            "_architecture": data.architecture, "_tokenizer": data.tokenizer, "vocab_size_": len(data.tokenizer),
+            "_network": copy.deepcopy(network).cpu().eval(), "directions_": {}, "_interrupted": False,
+            "recipe_": recipe, "stages_": [], "history_": [], "n_iter_": 0,
+        }  # fmt: skip
 
     def _checked_members(self) -> dict[str, "LMFineTuner"]:
         """An unfitted copy for each of two directions, once it is sure that both have a model to start from."""
@@ -438,9 +437,11 @@ class LMFineTuner(TextEstimator):
         if members:
             both = [member._log_likelihoods(texts) for member in members]
             return np.mean([sums for sums, _ in both], axis=0), np.mean([n for _, n in both], axis=0)
-        corpus = self._tokenizer.encode(texts, n_threads=n_threads())
-        sums = log_likelihoods(self._network, corpus, self._runtime(), pad_id=self._tokenizer.pad_id)
-        return sums, corpus.lengths - 1
+        sums, n_pieces = np.empty(len(texts)), np.empty(len(texts), np.int64)
+        for block, corpus in self._encoded_blocks(texts):
+            sums[block] = log_likelihoods(self._network, corpus, self._runtime(), pad_id=self._tokenizer.pad_id)
+            n_pieces[block] = corpus.lengths - 1
+        return sums, n_pieces
 
     def generate(self, prompt="", *, n_tokens=100, temperature=0.8, top_k=None, top_p=0.95, random_state=None) -> str:
         """Let the language model continue a text: the quickest way to see what it has learnt.

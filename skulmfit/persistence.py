@@ -6,7 +6,6 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -29,14 +28,21 @@ _DATA = {
     kind.__name__: kind for kind in (Architecture, Auto, Dropouts, OneCycle, Phase, Recipe, SlantedTriangular, Stage)
 }
 # Fitted attributes: those that every file has, those of a kind, those that some have.
-_COMMON = {"recipe_", "stages_", "history_", "n_iter_", "vocab_size_", "_architecture"}
+_COMMON = {"recipe_", "stages_", "history_", "n_iter_", "vocab_size_", "_architecture", "_interrupted"}
 _SUPERVISED = _COMMON | {"lm_stages_", "_n_outputs", "_hidden_dim"}
 _REQUIRED = {
-    "LMFineTuner": _COMMON | {"_interrupted"},
+    "LMFineTuner": _COMMON,
     "ULMFiTClassifier": _SUPERVISED | {"classes_", "_is_multilabel"},
     "ULMFiTRegressor": _SUPERVISED | {"_target_mean", "_target_scale", "_is_multioutput"},
 }
 _OPTIONAL = {"_network", "_tokenizer", "directions_", "vocab_transfer_", "_sklearn_output_config"}
+_TYPES: dict[str, Any] = {
+    "recipe_": Recipe, "stages_": list, "lm_stages_": list, "history_": list, "n_iter_": int, "vocab_size_": int,
+    "_architecture": Architecture, "_interrupted": bool, "_n_outputs": int, "_hidden_dim": int, "classes_": np.ndarray,
+    "_is_multilabel": bool, "_is_multioutput": bool, "_target_mean": np.ndarray, "_target_scale": np.ndarray,
+    "_network": dict, "_tokenizer": Tokenizer | WordTokenizer, "directions_": dict, "vocab_transfer_": dict,
+    "_sklearn_output_config": dict,
+}  # fmt: skip
 
 
 def save(estimator: Any, path: str | os.PathLike) -> None:
@@ -76,8 +82,12 @@ def load(path: str | os.PathLike) -> Any:
     LMFineTuner(epochs=0)
     """
     meta, arrays = read_archive(path, _KIND, FORMAT)
+    reader = _Reader(arrays)
     with damage_reported(path, _KIND):
-        return _Reader(arrays).estimator(meta["root"])
+        estimator = reader.estimator(meta["root"])
+    for device in sorted(reader.missing_devices):
+        warnings.warn(f"device={device!r} is not here; 'auto' takes its place.", stacklevel=2)
+    return estimator
 
 
 class _Writer:
@@ -103,8 +113,6 @@ class _Writer:
             return self._encode_array(value, name)
         if isinstance(value, os.PathLike):
             return {"path": os.fspath(value)}
-        if isinstance(value, joblib.Memory):
-            return self.encode(value.location, name)
         if is_dataclass(value) and type(value).__name__ in _DATA:
             contents = {field.name: self.encode(getattr(value, field.name), name) for field in fields(value)}
             return {"data": type(value).__name__, "fields": contents}
@@ -114,8 +122,11 @@ class _Writer:
         if isinstance(value, FrozenEstimator):
             return {"frozen": self.encode(value.estimator, name)}
         if type(value).__name__ in _ESTIMATORS and type(value) is getattr(skulmfit, type(value).__name__):
-            known = set(value.get_params(deep=False)) | _REQUIRED[type(value).__name__] | _OPTIONAL
+            params = set(value.get_params(deep=False))
+            known = params | _REQUIRED[type(value).__name__] | _OPTIONAL
             state = {key: item for key, item in value.__getstate__().items() if key in known}
+            state |= {"memory": None} if "memory" in params else {}  # a file names no folder of pickles
+            _check_state(type(value).__name__, state, params)
             contents = {key: self.encode(item, f"{name}.{key}") for key, item in state.items()}
             return {"estimator": type(value).__name__, "state": contents}
         raise ValueError(
@@ -136,6 +147,7 @@ class _Reader:
 
     def __init__(self, arrays: dict[str, np.ndarray]):
         self.arrays = arrays
+        self.missing_devices: set[str] = set()
 
     def decode(self, code: Any) -> Any:
         """The value of a piece of JSON."""
@@ -190,7 +202,7 @@ class _Reader:
         try:
             check_device(estimator.device)
         except ValueError:
-            warnings.warn(f"device={estimator.device!r} is not here; 'auto' takes its place.", stacklevel=4)
+            self.missing_devices.add(str(estimator.device))
             estimator.set_params(device="auto")
         return estimator
 
@@ -205,12 +217,23 @@ def _check_state(name: str, state: dict[str, Any], params: set[str]) -> None:
         wrong |= {"_tokenizer"} - fitted
     if wrong:
         raise ValueError(f"{name} with or without {', '.join(sorted(wrong))}")
-    if "_network" not in fitted:
-        return
+    for key in fitted:
+        if not isinstance(state[key], _TYPES[key]):
+            raise ValueError(f"{key} is of type {type(state[key]).__name__}")
+    for member in state.get("directions_", {}).values():
+        if type(member).__name__ != name or not hasattr(member, "_network"):
+            raise ValueError("a direction without a network")
+    if "_network" in fitted:
+        _check_sizes(state)
+
+
+def _check_sizes(state: dict[str, Any]) -> None:
+    """Raise unless tokenizer, network, classes and targets have the sizes of each other."""
     if len(state["_tokenizer"]) != state["_architecture"].vocab_size:
         raise ValueError(f"{len(state['_tokenizer'])} pieces, but {state['_architecture'].vocab_size} embeddings")
-    if name == "ULMFiTClassifier" and len(state["classes_"]) != state["_n_outputs"]:
-        raise ValueError(f"{len(state['classes_'])} classes, but {state['_n_outputs']} outputs")
+    for key in ("classes_", "_target_mean", "_target_scale"):
+        if key in state and state[key].shape != (state["_n_outputs"],):
+            raise ValueError(f"{key} of shape {state[key].shape}, but {state['_n_outputs']} outputs")
     wrong = {key for key, weight in state["_network"].items() if weight.dtype != np.float32}
     if wrong:
         raise ValueError(f"weights that are not float32: {', '.join(sorted(wrong))}")

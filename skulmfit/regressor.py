@@ -134,12 +134,13 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
         standardised = _standardise(columns, mean, scale)
         return Targets(standardised, columns.shape[1], weighted_squared_error, fitted=fitted), weights
 
-    def _held_out_values(self, y: Any, texts: list[str], targets: Targets) -> np.ndarray:
+    def _held_out(self, y: Any, texts: list[str], targets: Targets) -> tuple[np.ndarray, np.ndarray]:
         y = check_values(y, texts, type(self).__name__)
         columns = y.reshape(len(y), -1)  # (n_texts, n_targets)
         if columns.shape[1] != targets.n_outputs:
             raise ValueError(f"y_val has {columns.shape[1]} target(s) a text, y has {targets.n_outputs}.")
-        return _standardise(columns, targets.fitted["_target_mean"], targets.fitted["_target_scale"])
+        mean, scale = targets.fitted["_target_mean"], targets.fitted["_target_scale"]
+        return _standardise(columns, mean, scale), np.ones(len(texts))
 
     def predict(self, X):
         """Predicted targets of texts.

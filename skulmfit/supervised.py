@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skulmfit.base import POOLINGS, TextEstimator, check_device, n_threads
 from skulmfit.caching import encode, fit_language_model
-from skulmfit.callbacks import FitTasks, without_callbacks
+from skulmfit.callbacks import FitTasks
 from skulmfit.finetuner import LMFineTuner
 from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
 from skulmfit.nn.dropout import MAX_DROPOUT
@@ -41,6 +41,7 @@ class Targets:
     loss: Callable[..., Any]
     loss_options: dict[str, Any] = field(default_factory=dict)  # in training, such as label smoothing
     strata: np.ndarray | None = None  # (n_texts,): classes whose proportions early stopping keeps
+    class_weights: np.ndarray | None = None  # (n_classes,)
     fitted: dict[str, Any] = field(default_factory=dict)  # attributes that the fitted estimator gets
 
 
@@ -90,8 +91,8 @@ class SupervisedEstimator(TextEstimator):
         """What is to be learnt of y, and the weights of the texts with those of their classes in them."""
         raise NotImplementedError
 
-    def _held_out_values(self, y: Any, texts: list[str], targets: Targets) -> np.ndarray:
-        """The y of held-out texts, as the loss of `targets` takes them."""
+    def _held_out(self, y: Any, texts: list[str], targets: Targets) -> tuple[np.ndarray, np.ndarray]:
+        """The y of held-out texts, as the loss of `targets` takes them, and the weights of the texts."""
         raise NotImplementedError
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any):
@@ -102,14 +103,11 @@ class SupervisedEstimator(TextEstimator):
             raise ValueError("X_val and y_val go together: give both or none.")
         held_out_texts = [] if X_val is None else self._check_texts(X_val, reset=False)
         if directions := self._lm_directions():
-            tasks = FitTasks(self, texts, y)
             members = {name: clone(self).set_params(lm=lm) for name, lm in directions.items()}
-            for name, member in members.items():
-                with tasks.of(without_callbacks(member), name):
-                    member.fit(texts, y, sample_weight, X_val=held_out_texts or None, y_val=y_val)
-            self._adopt(members)
-            tasks.end()
+            held_out = {"X_val": held_out_texts or None, "y_val": y_val}
+            self._fit_members(members, FitTasks(self, texts, y), lambda m: m.fit(texts, y, sample_weight, **held_out))
             return self
+        tasks = FitTasks(self, texts, y)
         targets, weights = self._check_targets(y, texts, check_weights(sample_weight, len(texts)))
         kept = np.flatnonzero(weights)
         if len(kept) < 2:
@@ -118,14 +116,15 @@ class SupervisedEstimator(TextEstimator):
             )
         texts, weights, targets = [texts[row] for row in kept], weights[kept], _take(targets, kept)
         seed, runtime = self._draw_seed(), self._runtime()
-        split = self._split(targets, seed)
+        split: tuple[np.ndarray, np.ndarray | None]
         if held_out_texts:
-            values = self._held_out_values(y_val, held_out_texts, targets)
+            values, value_weights = self._held_out(y_val, held_out_texts, targets)
             split = np.arange(len(texts)), len(texts) + np.arange(len(values))
             targets = replace(targets, values=np.concatenate([targets.values, values]))
-            weights = np.concatenate([weights, np.ones(len(values))])
+            weights = np.concatenate([weights, value_weights])
+        else:
+            split = self._split(targets, seed)
 
-        tasks = FitTasks(self, [*texts], y)
         lm, recipe = self._fitted_lm(texts, seed, tasks), self._resolved_recipe()
         corpus = encode(self.memory, lm._tokenizer, texts + held_out_texts, n_threads())
         with runtime.seeded(seed):
@@ -135,13 +134,15 @@ class SupervisedEstimator(TextEstimator):
                 "_architecture": lm._architecture, "_tokenizer": lm._tokenizer, "vocab_size_": len(lm._tokenizer),
                 "_n_outputs": targets.n_outputs, "_hidden_dim": self.hidden_dim, "recipe_": recipe,
             }  # fmt: skip
-            tasks.snapshot = lambda: parts | {"_network": copy.deepcopy(network).cpu().eval()}
+            so_far = {"history_": lm.history_, "lm_stages_": lm.stages_, "stages_": [], "n_iter_": 0, "directions_": {}}
+            so_far |= parts | {"_interrupted": False}
+            tasks.snapshot = lambda: so_far | {"_network": copy.deepcopy(network).cpu().eval()}
             run = self._train(network, recipe, lm, corpus, targets, weights, split, runtime, seed, tasks)
         # Nothing of an earlier fit is touched before this one has come to its end.
         self.__dict__.pop("directions_", None)
         self.__dict__.update(parts)
         self._network = network.cpu().eval()
-        (self.stages_, history), self.lm_stages_ = run, list(lm.stages_)
+        (self.stages_, history, self._interrupted), self.lm_stages_ = run, list(lm.stages_)
         self.history_, self.n_iter_ = [*lm.history_, *history], len(history)
         tasks.end()
         return self
@@ -204,8 +205,11 @@ class SupervisedEstimator(TextEstimator):
         runtime: Runtime,
         seed: int,
         observer: Observer,
-    ) -> tuple[list[Stage], list[dict]]:
-        """Run the stages, the head on states computed once, then the rest through the encoder: plan and history."""
+    ) -> tuple[list[Stage], list[dict], bool]:
+        """Run the stages, the head on states computed once, then the rest through the encoder.
+
+        Plan, history, and whether the user interrupted.
+        """
         network, rng = network.to(runtime.device), np.random.default_rng(seed)
         rows, held_out_rows = split
         batch_size = classifier_batch_size(len(rows)) if recipe.batch_size == "auto" else recipe.batch_size
@@ -230,14 +234,14 @@ class SupervisedEstimator(TextEstimator):
             stages = stages[:1]
         progress = Progress(self.verbose, stages)
         monitor = Monitor(patience=self.n_iter_no_change, on_step=progress.on_step, observer=observer)
-        train(
+        finished = train(
             network, groups,
             [(stage, tasks[list(stage.learning_rates) == [HEAD]]) for stage in stages],
             settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,
             monitor=monitor,
         )  # fmt: skip
         progress.close()
-        return stages, monitor.history
+        return stages, monitor.history, was_interrupted or not finished
 
     def _split(self, targets: Targets, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Rows to train on, and rows set aside for early stopping: of every class where there are enough."""

@@ -168,23 +168,22 @@ def check_weights(sample_weight: Any, n_texts: int) -> np.ndarray:
         raise ValueError(f"sample_weight must be finite and >= 0; row {row} is {weights[row]}.")
     if not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    return _of_mean_one(weights)
+    return of_mean_one(weights)
 
 
-def weigh_classes(weights: np.ndarray, class_weight: Any, classes: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Sample weights times those of the classes, of which `indices` gives each text's; with a mean of 1 again."""
-    if class_weight is None:
-        return weights
-    kept = weights > 0
-    present = np.unique(classes[indices[kept]])
-    class_weights = compute_class_weight(class_weight, classes=present, y=classes[indices[kept]])
-    _check_class_weights(class_weights, class_weight)
-    weights = weights.copy()
-    weights[kept] *= class_weights[np.searchsorted(present, classes[indices[kept]])]
-    return _of_mean_one(weights)
+def class_weights(weights: np.ndarray, class_weight: Any, classes: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Weight of each class, of which `indices` gives each text's; 1 for a class whose texts all have no weight."""
+    found = np.ones(len(classes))
+    if class_weight is not None:
+        labels = classes[indices[weights > 0]]
+        present = np.unique(labels)
+        found[np.isin(classes, present)] = compute_class_weight(class_weight, classes=present, y=labels)
+        _check_class_weights(found, class_weight)
+    return found
 
 
-def _of_mean_one(weights: np.ndarray) -> np.ndarray:
+def of_mean_one(weights: np.ndarray) -> np.ndarray:
+    """Weights with a mean of 1 over those above 0."""
     return weights / weights[weights > 0].mean()
 
 

@@ -13,6 +13,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from skulmfit.caching import fit_language_model
+from skulmfit.callbacks import FitTasks
 from skulmfit.text.tokenizer import Tokenizer
 from skulmfit.training import loop
 from tests.conftest import LABELS, TEXTS, TINY
@@ -59,9 +61,10 @@ def test_without_memory_every_candidate_fine_tunes(counted):
     assert n_fits(counted) == 10
 
 
-def test_a_frozen_language_model_is_never_fine_tuned_again(counted, tmp_path):
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_frozen_language_model_is_never_fine_tuned_again(counted, tmp_path, n_jobs):
     frozen = FrozenEstimator(counted.fit(TEXTS))
-    GridSearchCV(classifier(frozen, str(tmp_path / "cache")), HEADS, cv=3).fit(TEXTS, LABELS)
+    GridSearchCV(classifier(frozen, str(tmp_path / "cache")), HEADS, cv=3, n_jobs=n_jobs).fit(TEXTS, LABELS)
     assert n_fits(counted) == 1
 
 
@@ -87,12 +90,26 @@ def test_texts_are_encoded_once(monkeypatch, tmp_path):
     assert len(encoded) == 1
 
 
-def test_device_and_verbosity_are_no_other_model(counted, tmp_path, capsys):
+def test_device_and_verbosity_are_no_other_model(counted, tmp_path):
     for verbose in (0, 1):
-        lm = clone(counted).set_params(device="cpu" if verbose else "auto", verbose=verbose)
-        fitted = classifier(lm, str(tmp_path / "cache"), random_state=0).fit(TEXTS, LABELS)
-        assert fitted.lm.verbose == verbose
+        lm = clone(counted).set_params(device="cpu" if verbose else "auto", random_state=0, verbose=verbose)
+        fitted = fit_language_model(str(tmp_path / "cache"), lm, TEXTS, FitTasks(lm, TEXTS, None))
+        assert (fitted.device, fitted.verbose) == (lm.device, verbose)
     assert n_fits(counted) == 1
+
+
+def test_a_function_that_splits_texts_is_never_cached(tmp_path):
+    """A notebook may edit it under the same name."""
+    sizes = []
+    for split in (lambda text: text.split(), list):
+        lm = LMFineTuner(**TINY, epochs=1, tokenizer=split)
+        sizes.append(classifier(lm, str(tmp_path), random_state=0).fit(TEXTS, LABELS).vocab_size_)
+    assert sizes[0] != sizes[1]
+
+
+def test_a_wrong_language_model_is_named_as_without_memory(tmp_path):
+    with pytest.raises(TypeError, match="pretrained must be a name, a path or None"):
+        classifier(LMFineTuner(3), str(tmp_path)).fit(TEXTS, LABELS)
 
 
 @pytest.mark.parametrize("change", ["texts", "seed"])

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
+import skulmfit
 from skulmfit import LMFineTuner, ULMFiTClassifier
 from tests.conftest import LABELS, TEXTS, TINY
 
@@ -98,7 +99,32 @@ def test_scikit_learns_own_monitor_follows_the_epochs():
 
 def test_the_language_model_found_in_a_cache_brings_no_callbacks_along(tmp_path):
     watched, plain = (classifier(memory=str(tmp_path)) for _ in range(2))
-    watched.set_callbacks(Recorder()).fit(TEXTS, LABELS)
+    recorder = Recorder()
+    watched.set_callbacks(recorder).fit(TEXTS, LABELS)
+    n_tasks = len(recorder.ended)
     plain.fit(TEXTS, LABELS)
-    watched.fit(TEXTS, LABELS)
+    assert len(recorder.ended) == n_tasks
     np.testing.assert_array_equal(watched.predict_proba(TEXTS), plain.predict_proba(TEXTS))
+
+
+def test_texts_without_weight_are_given_to_callbacks_with_their_labels():
+    recorder = Recorder()
+    classifier().set_callbacks(recorder).fit(TEXTS, LABELS, sample_weight=np.r_[np.ones(18), np.zeros(6)])
+    assert recorder.losses
+
+
+def test_a_refit_in_one_direction_after_one_in_both_is_seen_as_it_is():
+    recorder = Recorder()
+    both = ULMFiTClassifier(LMFineTuner(**TINY, epochs=1, direction="both"), epochs=3, learning_rate=0.02)
+    both.fit(TEXTS, LABELS).set_params(lm__direction="forward").set_callbacks(recorder).fit(TEXTS, LABELS)
+    assert len(set(recorder.losses)) > 2
+
+
+def test_what_a_callback_is_given_can_be_saved(tmp_path):
+    class Saver(Recorder):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+            if fitted_estimator is not None:
+                fitted_estimator.save(tmp_path / "model.npz")
+                skulmfit.load(tmp_path / "model.npz")
+
+    classifier().set_callbacks(Saver()).fit(TEXTS, LABELS)

@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from skulmfit.training import loop
 from tests.conftest import LABELS, TEXTS, TINY
 
 INDICATORS = np.array([[label == "good", len(text) > 30] for text, label in zip(TEXTS, LABELS)], dtype=int)
@@ -123,3 +124,21 @@ def test_a_model_that_reads_the_other_way_is_refused(both, tmp_path):
         LMFineTuner(paths[0], direction="backward").fit(["-"])
     with pytest.raises(ValueError, match="direction='sideways' is not one of"):
         LMFineTuner(direction="sideways").fit(["-"])
+
+
+@pytest.mark.parametrize("make", [lm, classifier], ids=["language model", "classifier"])
+def test_an_interrupted_fit_ends_with_the_direction_it_is_in(make, monkeypatch):
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop._StageRun, "train", interrupted)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        fitted = make().fit(TEXTS, LABELS)
+    assert list(fitted.directions_) == ["forward"]
+    assert len(fitted.transform(TEXTS)) == len(TEXTS)
+
+
+def test_a_random_state_moves_on_from_fit_to_fit():
+    estimator = ULMFiTClassifier(lm(), epochs=1, random_state=np.random.RandomState(0))
+    first, second = (estimator.fit(TEXTS, LABELS).predict_proba(TEXTS) for _ in range(2))
+    assert not np.array_equal(first, second)

@@ -21,7 +21,6 @@ def test_the_examples_of_a_page_give_what_they_say(page, needs):
     assert failed == 0 < n_examples
 
 
-@pytest.mark.slow
 def test_the_dask_backend_scores_in_parallel():
     distributed = pytest.importorskip("dask.distributed", reason="dask is not installed")
     lm = LMFineTuner(**TINY, epochs=1).fit(TEXTS)

@@ -59,6 +59,19 @@ def test_a_language_model_can_be_watched_too():
     assert -lm.score(NEW_TEXTS) == pytest.approx(min(losses(lm)), rel=1e-5)
 
 
+def test_classes_have_the_same_weights_in_held_out_texts():
+    options = {"class_weight": {"good": 3.0, "bad": 1.0}, "learning_rate": 0.05}
+    classifier = small(**options).fit(TEXTS, LABELS, X_val=NEW_TEXTS, y_val=NEW_LABELS)
+    columns = np.searchsorted(classifier.classes_, NEW_LABELS)
+    each = -np.log(classifier.predict_proba(NEW_TEXTS)[np.arange(2), columns])
+    assert np.average(each, weights=[3, 1]) == pytest.approx(min(losses(classifier)), rel=1e-4)
+
+
+def test_no_text_is_set_aside_beside_them():
+    options = {"early_stopping": True, "validation_fraction": 0.99}
+    assert losses(small(**options).fit(TEXTS, LABELS, X_val=NEW_TEXTS, y_val=NEW_LABELS))
+
+
 @pytest.mark.parametrize(
     ("held_out", "message"),
     [

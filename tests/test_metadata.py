@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -40,8 +40,11 @@ def test_weights_are_split_with_the_texts_in_a_search():
 
 def test_weights_reach_the_score_where_they_are_asked_for():
     asked = classifier().set_fit_request(sample_weight=False).set_score_request(sample_weight=True)
-    scores = cross_validate(asked, TEXTS, LABELS, cv=2, params={"sample_weight": np.arange(1.0, 25)})
-    assert len(scores["test_score"]) == 2
+    weights, cv = np.arange(1.0, 25), KFold(2)
+    results = cross_validate(asked, TEXTS, LABELS, cv=cv, params={"sample_weight": weights}, return_estimator=True)
+    for score, fitted, (_, rows) in zip(results["test_score"], results["estimator"], cv.split(TEXTS)):
+        is_right = fitted.predict([TEXTS[row] for row in rows]) == np.array(LABELS)[rows]
+        assert score == np.average(is_right, weights=weights[rows])
 
 
 def test_weights_nobody_has_asked_for_are_an_error():

@@ -110,9 +110,10 @@ def test_the_kind_of_output_is_kept(tmp_path):
     assert list(reloaded(lm, tmp_path).transform(TEXTS).columns) == list(lm.get_feature_names_out())
 
 
-def test_another_process_predicts_the_same_and_imports_no_pickle(saved, classifier):
+def test_another_process_predicts_the_same_and_unpickles_nothing(saved, classifier):
     script = (
-        "import json, sys, numpy as np, skulmfit\n"
+        "import json, pickle, sys, numpy as np, skulmfit\n"
+        "pickle.Unpickler = pickle.load = pickle.loads = None\n"
         "classifier = skulmfit.load(sys.argv[1])\n"
         "print(json.dumps(classifier.predict_proba(json.loads(sys.argv[2])).tolist()))"
     )
@@ -146,9 +147,9 @@ def test_what_only_code_can_describe_is_not_saved(params, message, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_memory_is_saved_as_its_folder(tmp_path):
-    estimator = small(memory=joblib.Memory(tmp_path / "cache", verbose=0)).fit(TEXTS, LABELS)
-    assert str(reloaded(estimator, tmp_path).memory) == str(tmp_path / "cache")
+def test_a_file_names_no_folder_of_pickles(tmp_path):
+    for memory in (str(tmp_path / "cache"), joblib.Memory(tmp_path / "cache", verbose=0)):
+        assert reloaded(small(memory=memory).fit(TEXTS, LABELS), tmp_path).memory is None
 
 
 def test_a_failed_save_leaves_the_file_that_was_there(saved, classifier, monkeypatch):
@@ -162,6 +163,12 @@ def test_a_failed_save_leaves_the_file_that_was_there(saved, classifier, monkeyp
     with pytest.raises(OSError, match="the disk is full"):
         classifier.save(saved)
     assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_one_file_may_be_saved_from_several_threads(classifier, tmp_path):
+    Parallel(n_jobs=4, backend="threading")(delayed(classifier.save)(tmp_path / "model.npz") for _ in range(20))
+    assert skulmfit.load(tmp_path / "model.npz").n_iter_ == classifier.n_iter_
 
 
 def newer(meta, arrays):
@@ -216,6 +223,14 @@ def other_classes(meta, arrays):
     meta["root"]["state"]["_n_outputs"] = 5
 
 
+def other_type(meta, arrays):
+    meta["root"]["state"]["history_"] = 7
+
+
+def other_direction(meta, arrays):
+    meta["root"]["state"]["directions_"] = {"dict": [["forward", 5]]}
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -230,7 +245,9 @@ def other_classes(meta, arrays):
         (other_shape, "size mismatch"),
         (other_precision, "weights that are not float32: encoder.embedding"),
         (other_vocabulary, "pieces, but 5 embeddings"),
-        (other_classes, "2 classes, but 5 outputs"),
+        (other_classes, r"classes_ of shape \(2,\), but 5 outputs"),
+        (other_type, "history_ is of type int"),
+        (other_direction, "a direction without a network"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(saved, edit, message):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
-from skulmfit.validation import check_labels, check_texts, check_weights, weigh_classes
+from skulmfit.validation import check_labels, check_texts, check_weights, class_weights, of_mean_one
 
 
 @pytest.mark.parametrize(
@@ -84,20 +84,25 @@ def test_what_is_not_weights_gets_one_clear_error(weights, message):
         check_weights(weights, 3)
 
 
+def weigh(weights, class_weight):
+    """Sample weights times those of the classes."""
+    return of_mean_one(weights * class_weights(weights, class_weight, CLASSES, INDICES)[INDICES])
+
+
 def test_balanced_class_weights_give_every_class_the_same_sum():
-    weights = weigh_classes(np.ones(3), "balanced", CLASSES, INDICES)
+    weights = weigh(np.ones(3), "balanced")
     np.testing.assert_allclose(weights, [1.5, 0.75, 0.75])
 
 
 def test_balance_is_counted_without_texts_of_weight_zero():
-    weights = weigh_classes(check_weights([1, 1, 0], 3), "balanced", CLASSES, INDICES)
+    weights = weigh(check_weights([1, 1, 0], 3), "balanced")
     np.testing.assert_allclose(weights, [1, 1, 0])
 
 
 @pytest.mark.parametrize("class_weight", [{0: -1, 1: 1}, {0: np.nan, 1: 1}, {0: 0, 1: 0}])
 def test_what_is_not_class_weights_gets_one_clear_error(class_weight):
     with pytest.raises(ValueError, match="class_weight must be finite"):
-        weigh_classes(np.ones(3), class_weight, CLASSES, INDICES)
+        weigh(np.ones(3), class_weight)
 
 
 def test_huge_and_tiny_weights_are_brought_to_mean_one():
@@ -105,7 +110,7 @@ def test_huge_and_tiny_weights_are_brought_to_mean_one():
 
 
 def test_class_weights_multiply_sample_weights():
-    weights = weigh_classes(check_weights([1, 2, 3], 3), {0: 10, 1: 1}, CLASSES, INDICES)
+    weights = weigh(check_weights([1, 2, 3], 3), {0: 10, 1: 1})
     np.testing.assert_allclose(weights, [2, 0.4, 0.6])
 
 

@@ -28,9 +28,7 @@ def load_pretrained(pretrained: str | os.PathLike, direction: str | None = None)
     ValueError
         If the name is unknown, the file is missing or not a language model, or it reads the other way.
     """
-    if direction == "backward" and pretrained in available() and f"{pretrained}-backward" in available():
-        pretrained = f"{pretrained}-backward"
-    path = locate(pretrained)
+    path = locate(pretrained, direction)
     data = _load_shipped(path) if path.parent == _FOLDER else LanguageModelData.load(path)
     if direction not in (None, data.tokenizer.direction):
         raise ValueError(
@@ -40,8 +38,10 @@ def load_pretrained(pretrained: str | os.PathLike, direction: str | None = None)
     return data
 
 
-def locate(pretrained: str | os.PathLike) -> Path:
-    """File of a language model given by name or path."""
+def locate(pretrained: str | os.PathLike, direction: str | None = None) -> Path:
+    """File of a language model given by name or path; a shipped one may have another for the other direction."""
+    if direction == "backward" and pretrained in available() and f"{pretrained}-backward" in available():
+        pretrained = f"{pretrained}-backward"
     if pretrained in available():
         return _FOLDER / f"{pretrained}.npz"
     if not Path(pretrained).is_file():

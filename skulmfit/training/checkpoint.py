@@ -1,13 +1,14 @@
 """Checkpoints of a training under way, from which it continues bit for bit."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+
+from skulmfit.archive import written_atomically
 
 
 class OutOfTime(Exception):
@@ -51,12 +52,8 @@ class Checkpoint:
 
     def save(self, state: dict) -> None:
         """Write a state atomically."""
-        temporary = self.path.with_name(self.path.name + ".part")
-        with open(temporary, "wb") as file:
+        with written_atomically(self.path) as file:
             torch.save({"identity": self.identity, "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
 
     def load(self) -> dict | None:
         """The state last saved, if there is one.
