@@ -53,7 +53,7 @@ def check_texts(X: Any) -> list[str]:
 def _one_column(X: Any) -> list:
     """Rows of a 1-D container, or of a 2-D one with a single column."""
     if isinstance(X, list | tuple) and not any(isinstance(row, list | tuple | np.ndarray) for row in X):
-        return [str(text) if type(text) is np.str_ else text for text in X]
+        return [_plain(text) for text in X]
     array = np.asarray(X, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -62,7 +62,14 @@ def _one_column(X: Any) -> list:
             f"X must be one column of texts, got an array of shape {array.shape}. Select the text column first, or use "
             "a ColumnTransformer."
         )
-    return [str(text) if type(text) is np.str_ else text for text in array.tolist()]
+    return [_plain(text) for text in array.tolist()]
+
+
+def _plain(text: Any) -> Any:
+    """A str of one of NumPy's or pyarrow's scalars."""
+    if type(text) is np.str_:
+        return str(text)
+    return text.as_py() if hasattr(text, "as_py") else text
 
 
 def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.ndarray]:

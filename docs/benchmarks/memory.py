@@ -6,11 +6,10 @@ The network is a small one, since what is asked is what grows: beside the texts 
 """
 
 import argparse
+import random
 import resource
 import subprocess
 import sys
-
-import numpy as np
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
 
@@ -19,13 +18,11 @@ WORDS = "a the film story acting music dull fine boring best worst evening nothi
 
 def one(method, n_documents):
     """Mebibytes: before, the result, and the peak."""
-    rng = np.random.default_rng(0)
-    choice = rng.integers(len(WORDS), size=(n_documents, 12))
-    texts = [" ".join([*(WORDS[index] for index in row), str(number)]) for number, row in enumerate(choice)]
+    choices = random.Random(0).choices
+    texts = [" ".join([*choices(WORDS, k=12), str(number)]) for number in range(n_documents)]
     lm = LMFineTuner(None, vocab_size=300, embedding_dim=8, hidden_dim=8, n_layers=1, epochs=1)
     model = ULMFiTClassifier(lm, epochs=1, gradual_unfreezing=False).fit(texts[:200], [0, 1] * 100)
     model.predict(texts[:2000])
-    del choice
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = getattr(model, method)(texts)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
