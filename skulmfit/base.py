@@ -90,9 +90,8 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     def save(self, path: str | os.PathLike) -> None:
         """Write the fitted estimator to a file that `skulmfit.load` reads.
 
-        The file is one .npz with everything in it, tokenizer included. Unlike a pickle it holds no code, and no other
-        version of a library can break it. A parameter that only code can describe, such as a callable `tokenizer`, is
-        refused.
+        The file is one .npz with everything in it, tokenizer included, but for `memory`. Unlike a pickle it holds no
+        code. A parameter that only code can describe, such as a callable `tokenizer`, is refused.
 
         Parameters
         ----------

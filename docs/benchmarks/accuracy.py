@@ -63,8 +63,8 @@ def nbsvm(draw):
     return make_pipeline(CountVectorizer(ngram_range=(1, 2), binary=True), against_rest)
 
 
-def main():
-    """Fit what is missing and print the table."""
+def arguments():
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", default=["trec6", "mr"])
     parser.add_argument("--sizes", nargs="+", default=["100", "500", "all"])
@@ -79,7 +79,12 @@ def main():
     parser.add_argument("--test", type=int)
     parser.add_argument("--models", type=Path, help="folder of the language models of `unlabelled`")
     parser.add_argument("--plot", type=Path)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    """Fit what is missing and print the table."""
+    options = arguments()
 
     def features(draw):
         scaled = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
