@@ -16,7 +16,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
 from skulmfit.pretraining import training
 from skulmfit.pretraining.corpus import read_documents
@@ -30,22 +30,29 @@ FIXED_BPTT = patch.multiple(batches, _BPTT_DEVIATION=0, _HALF_BPTT_PROBABILITY=0
 VOCAB_SIZE = 12_000
 
 
-def averaged(model, *args, monitor, **options):
-    """`train`, and then the exponential moving average of the weights."""
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.99))
-    on_step = monitor.on_step
+def averaging(multi_avg_fn, since=0.0):
+    """Patch of `train` that ends with an average of the weights, taken from a share of the updates on."""
 
-    def average_too(*step):
-        average.update_parameters(model)
-        on_step(*step)
+    def averaged(model, *args, monitor, **options):
+        average = AveragedModel(model, multi_avg_fn=multi_avg_fn)
+        on_step = monitor.on_step
 
-    monitor.on_step = average_too
-    finished = train(model, *args, monitor=monitor, **options)
-    model.load_state_dict(average.module.state_dict())
-    return finished
+        def average_too(stage, step, n_steps, loss):
+            if step >= since * n_steps:
+                average.update_parameters(model)
+            on_step(stage, step, n_steps, loss)
+
+        monitor.on_step = average_too
+        finished = train(model, *args, monitor=monitor, **options)
+        model.load_state_dict(average.module.state_dict())
+        return finished
+
+    return patch.object(training, "train", averaged)
 
 
-AVERAGED = patch.object(training, "train", averaged)
+CONSTANT = {"warmup": 0.0, "cooldown": 0.0}
+EMA = averaging(get_ema_multi_avg_fn(0.99))
+ASGD = averaging(get_swa_multi_avg_fn(), since=0.75)  # Merity et al. 2018, section 3, with a fixed trigger
 VARIANTS = {  # changes to the settings, vocabulary, patch
     "defaults": ({}, VOCAB_SIZE, NOTHING),
     "rate doubled": ({"learning_rate": 6e-3}, VOCAB_SIZE, NOTHING),
@@ -58,10 +65,11 @@ VARIANTS = {  # changes to the settings, vocabulary, patch
     "dropouts times 0.3": ({"dropout_multiplier": 0.3}, VOCAB_SIZE, NOTHING),
     "weight decay 0.3": ({"weight_decay": 0.3}, VOCAB_SIZE, NOTHING),
     "embeddings scaled by 4, not 16": ({"embedding_scale": 4.0}, VOCAB_SIZE, NOTHING),
-    "constant rate": ({"warmup": 0.0, "cooldown": 0.0}, VOCAB_SIZE, NOTHING),
+    "constant rate": (CONSTANT, VOCAB_SIZE, NOTHING),
     "rate rises for 30 %": ({"warmup": 0.3, "cooldown": 0.7}, VOCAB_SIZE, NOTHING),
-    "averaged weights (EMA 0.99)": ({}, VOCAB_SIZE, AVERAGED),
-    "constant rate, averaged weights": ({"warmup": 0.0, "cooldown": 0.0}, VOCAB_SIZE, AVERAGED),
+    "averaged weights (EMA 0.99)": ({}, VOCAB_SIZE, EMA),
+    "constant rate, averaged weights (EMA 0.99)": (CONSTANT, VOCAB_SIZE, EMA),
+    "constant rate, last quarter averaged (ASGD)": (CONSTANT, VOCAB_SIZE, ASGD),
     "6,000 pieces": ({}, 6_000, NOTHING),
     "24,000 pieces": ({}, 24_000, NOTHING),
 }
