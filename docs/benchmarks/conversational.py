@@ -3,7 +3,7 @@
     python docs/benchmarks/conversational.py en_0.txt.bz2 --others 0.3 |
         python -m skulmfit.pretraining encode - --folder conversational --tokenizer en
 
-An encyclopedia says neither "I" nor "you" and asks nothing, as most of the texts do that people want classified.
+An encyclopedia says neither "I" nor "you" and asks nothing; most of the texts that people want classified do.
 """
 
 import argparse
