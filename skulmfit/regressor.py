@@ -27,16 +27,17 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
         What every parameter that is "auto" takes its value from: our own, found by measurement, or a published one; the
         language-model stage too, unless `lm` is given. The numbers in brackets below are those of the default.
     epochs : int or "auto", default="auto"
-        Epochs of the last stage, in which all layers train (as many as make about 150 updates); the plan is in
-        `stages_`.
+        Epochs of the last stage, in which all layers train (as many as make about 150 updates, at least 5); the
+        plan is in `stages_`.
     learning_rate : float or "auto", default="auto"
         Peak learning rate of the head (0.01); stages of a recipe may multiply it.
     lr_decay : float or "auto", default="auto"
         How much slower each layer learns than the one above it (2.6).
     batch_size : int or "auto", default="auto"
         Documents per update (16 to 64, more where there are more documents).
-    gradual_unfreezing : bool, default=True
-        Whether layers join the training one by one, from the top.
+    gradual_unfreezing : bool or "auto", default="auto"
+        Whether the head trains first and layers join it one by one, from the top, before all train together; otherwise
+        all train from the start (the default).
     dropout_multiplier : float or "auto", default="auto"
         Factor on all dropouts of encoder and head (0.2).
     weight_decay : float or "auto", default="auto"

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,7 +23,7 @@ from skulmfit.nn.heads import PoolingHead, TextClassifier
 from skulmfit.text.corpus import TokenCorpus
 from skulmfit.training.loop import Monitor, Observer, OptimizerSettings, train
 from skulmfit.training.progress import Progress
-from skulmfit.training.recipes import CLASSIFIER_RECIPES, Recipe, classifier_batch_size
+from skulmfit.training.recipes import CLASSIFIER_RECIPES, Auto, Phase, Recipe, classifier_batch_size
 from skulmfit.training.runtime import Runtime
 from skulmfit.training.stages import HEAD, Stage
 from skulmfit.training.supervised import HeadTask, SupervisedTask, classifier_groups
@@ -57,7 +57,7 @@ class SupervisedEstimator(TextEstimator):
         learning_rate="auto",
         lr_decay="auto",
         batch_size="auto",
-        gradual_unfreezing=True,
+        gradual_unfreezing="auto",
         dropout_multiplier="auto",
         weight_decay="auto",
         hidden_dim=50,
@@ -164,7 +164,7 @@ class SupervisedEstimator(TextEstimator):
         check_number(self.validation_fraction, "validation_fraction", Real, low=0, high=1, bounds="neither")
         check_number(self.n_iter_no_change, "n_iter_no_change", Integral, low=1)
         check_number(self.verbose, "verbose", Integral, low=0)
-        check_choice(self.gradual_unfreezing, "gradual_unfreezing", (True, False))
+        check_choice(self.gradual_unfreezing, "gradual_unfreezing", ("auto", True, False))
         check_choice(self.early_stopping, "early_stopping", (True, False))
         check_memory(self.memory)
         check_device(self.device)
@@ -190,8 +190,8 @@ class SupervisedEstimator(TextEstimator):
 
     def _resolved_recipe(self) -> Recipe:
         names = ("epochs", "learning_rate", "lr_decay", "batch_size", "dropout_multiplier", "weight_decay")
-        recipe = CLASSIFIER_RECIPES[self.recipe].override(**{name: getattr(self, name) for name in names})
-        return recipe if self.gradual_unfreezing else recipe.without_unfreezing()
+        changes = {name: getattr(self, name) for name in (*names, "gradual_unfreezing")}
+        return CLASSIFIER_RECIPES[self.recipe].override(**changes)
 
     def _train(
         self,
@@ -224,19 +224,17 @@ class SupervisedEstimator(TextEstimator):
             held_out = None if held_out_rows is None else task(kind, held_out_rows, targets.loss)
             return task(kind, rows, partial(targets.loss, **targets.loss_options), held_out=held_out)
 
-        tasks = {False: with_held_out(SupervisedTask)}  # by whether the head trains alone
-        if recipe.phases[0].groups == 1:
-            tasks[True] = with_held_out(HeadTask)
+        task_of = cache(lambda head_alone: with_held_out(HeadTask if head_alone else SupervisedTask))
         groups = classifier_groups(network)
-        stages = recipe.stages(list(groups), lambda alone: tasks[alone].n_batches())
         was_interrupted = lm._interrupted and not isinstance(self.lm, FrozenEstimator)
-        if was_interrupted:  # the user wants an end: the first stage, the head alone, makes the estimator usable
-            stages = stages[:1]
+        if was_interrupted:  # the user wants an end: the head alone makes the estimator usable
+            recipe = replace(recipe, phases=(Phase(1, Auto(200, most=50)),), gradual_unfreezing=True)
+        stages = recipe.stages(list(groups), lambda head_alone: task_of(head_alone).n_batches())
         progress = Progress(self.verbose, stages)
         monitor = Monitor(patience=self.n_iter_no_change, on_step=progress.on_step, observer=observer)
         finished = train(
             network, groups,
-            [(stage, tasks[list(stage.learning_rates) == [HEAD]]) for stage in stages],
+            [(stage, task_of(list(stage.learning_rates) == [HEAD])) for stage in stages],
             settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,
             monitor=monitor,
         )  # fmt: skip

@@ -30,7 +30,7 @@ def test_it_learns_its_training_texts(tiny_classifier):
     "labels", [LABELS, [label == "good" for label in LABELS], [7 if label == "good" else -3 for label in LABELS]]
 )
 def test_predictions_are_labels_of_the_type_given(labels):
-    classifier = small(epochs=5).fit(TEXTS, labels)
+    classifier = small(epochs=20).fit(TEXTS, labels)
     predicted = classifier.predict(TEXTS)
     assert predicted.dtype == np.asarray(labels).dtype
     assert (predicted == labels).mean() > 0.9
@@ -131,9 +131,14 @@ def test_weights_pull_towards_their_class():
 
 def test_the_plan_and_the_history_of_both_stages_are_visible(tiny_classifier):
     names = list(dict.fromkeys(row["stage"] for row in tiny_classifier.history_))
-    assert names == ["language model", "head", "from lstm1", "from lstm0", "all layers"]
+    assert names == ["language model", "all layers"]
     assert [stage.name for stage in tiny_classifier.stages_] == names[1:]
     assert tiny_classifier.n_iter_ == sum(stage.epochs for stage in tiny_classifier.stages_)
+
+
+def test_gradual_unfreezing_trains_the_head_first_and_adds_layers_from_the_top():
+    classifier = small(gradual_unfreezing=True, epochs=1).fit(TEXTS, LABELS)
+    assert [stage.name for stage in classifier.stages_] == ["head", "from lstm1", "from lstm0", "all layers"]
 
 
 def test_early_stopping_watches_held_out_texts_and_keeps_the_best_weights():
@@ -157,7 +162,7 @@ def interrupt(monkeypatch, at):
 
 
 def test_ctrl_c_warns_and_leaves_a_usable_estimator(monkeypatch):
-    interrupt(monkeypatch, at=60)
+    interrupt(monkeypatch, at=20)
     with pytest.warns(UserWarning, match="interrupted by user"):
         classifier = small(epochs=20).fit(TEXTS, LABELS)
     assert classifier.predict(TEXTS).shape == (len(TEXTS),)

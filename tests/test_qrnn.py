@@ -105,7 +105,8 @@ def test_a_document_gives_what_it_gives_beside_longer_ones():
 def test_language_model_and_classifier_train():
     lm = LMFineTuner(**TINY, epochs=4, random_state=0).fit(TEXTS)
     assert lm.history_[-1]["loss"] < lm.history_[0]["loss"]
-    classifier = ULMFiTClassifier(LMFineTuner(**TINY), epochs=20, learning_rate=0.02, random_state=0).fit(TEXTS, LABELS)
+    options = {"epochs": 20, "learning_rate": 0.02, "gradual_unfreezing": True, "random_state": 0}
+    classifier = ULMFiTClassifier(LMFineTuner(**TINY), **options).fit(TEXTS, LABELS)
     assert [stage.name for stage in classifier.stages_][1] == "from qrnn2"
     assert classifier.score(TEXTS, LABELS) == 1
 

@@ -32,7 +32,16 @@ GRADUAL = [
 
 @pytest.mark.parametrize("name", ["skulmfit", "paper"])
 def test_layers_join_from_the_top_one_by_one(name):
-    assert [list(stage.learning_rates) for stage in plan(name)] == GRADUAL
+    assert [list(stage.learning_rates) for stage in plan(name, gradual_unfreezing=True)] == GRADUAL
+
+
+@pytest.mark.parametrize("name", CLASSIFIER_RECIPES)
+def test_without_gradual_unfreezing_all_layers_train_from_the_start(name):
+    assert [list(stage.learning_rates) for stage in plan(name, gradual_unfreezing=False)] == [GRADUAL[-1]]
+
+
+def test_the_default_recipe_does_not_unfreeze_gradually_and_the_paper_does():
+    assert [len(plan(name)) for name in ("skulmfit", "paper")] == [1, 5]
 
 
 def test_fastai_unfreezes_two_layers_and_then_everything():
@@ -87,16 +96,10 @@ def test_what_is_given_takes_the_place_of_the_recipes_own():
     assert (recipe.learning_rate, recipe.batch_size, recipe.weight_decay) == (0.5, 64, 0)
 
 
-def test_without_gradual_unfreezing_the_head_is_followed_by_everything():
-    recipe = CLASSIFIER_RECIPES["skulmfit"].without_unfreezing()
-    names = [stage.name for stage in recipe.stages([EMBEDDING, *layer_names(3), HEAD], lambda alone: 10)]
-    assert names == ["head", "all layers"]
-
-
-def test_automatic_epochs_fall_as_the_data_grows_and_never_to_zero():
+def test_automatic_epochs_fall_as_the_data_grows_but_not_below_five():
     epochs = [plan(n_updates=n)[-1].epochs for n in (2, 20, 200, 2000)]
     assert epochs == sorted(epochs, reverse=True)
-    assert epochs[0] > epochs[-1] >= 1
+    assert epochs[0] > epochs[-1] == 5
 
 
 def test_a_network_of_one_layer_has_a_plan_too():

@@ -21,10 +21,11 @@ class Auto:
 
     updates: int
     most: int
+    least: int = 1
 
     def epochs(self, n_batches: int) -> int:
-        """Epochs of `n_batches` updates each, between one and `most`."""
-        return min(max(round(self.updates / n_batches), 1), self.most)
+        """Epochs of `n_batches` updates each, between `least` and `most`."""
+        return min(max(round(self.updates / n_batches), self.least), self.most)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Recipe:
         AR and TAR of a language model.
     label_smoothing : float
         Of a classifier.
+    gradual_unfreezing : bool, default=True
+        Whether the phases in which not all layers train take place.
     """
 
     phases: tuple[Phase, ...]
@@ -87,6 +90,7 @@ class Recipe:
     alpha: float = 0.0
     beta: float = 0.0
     label_smoothing: float = 0.0
+    gradual_unfreezing: bool = True
 
     def override(self, *, epochs: Any = "auto", **changes: Any) -> "Recipe":
         """The recipe with what is not "auto" in its place; epochs are those of the last phase."""
@@ -95,10 +99,6 @@ class Recipe:
         if epochs == "auto":
             return changed
         return replace(changed, phases=(*changed.phases[:-1], replace(changed.phases[-1], epochs=epochs)))
-
-    def without_unfreezing(self) -> "Recipe":
-        """The recipe without the phases in which some layers train, but not all, nor the highest group alone."""
-        return replace(self, phases=tuple(phase for phase in self.phases if phase.groups in (ALL, 1)))
 
     def stages(
         self, groups: Sequence[str], n_batches: Callable[[bool], int], *, whole: str = "all layers"
@@ -112,6 +112,8 @@ class Recipe:
         rates = discriminative_rates(groups, self.learning_rate, decay)
         stages = []
         for phase in self.phases:
+            if phase.groups != ALL and not self.gradual_unfreezing:
+                continue
             for n_groups in _expand(phase.groups, len(groups)):
                 epochs = phase.epochs
                 if isinstance(epochs, Auto):
@@ -167,9 +169,9 @@ LANGUAGE_MODEL_RECIPES = {
 }  # fmt: skip
 CLASSIFIER_RECIPES = {
     "skulmfit": Recipe(
-        phases=(Phase(1, Auto(200, most=50)), Phase(EACH, Auto(10, most=2)), Phase(ALL, Auto(150, most=20))),
+        phases=(Phase(1, Auto(10, most=2)), Phase(EACH, Auto(10, most=2)), Phase(ALL, Auto(150, most=20, least=5))),
         learning_rate=0.01, lr_decay=2.6, batch_size="auto", dropouts=PAPER_DROPOUTS, dropout_multiplier=0.2,
-        weight_decay=0.01, clip=1.0, betas=(0.7, 0.99),
+        weight_decay=0.01, clip=1.0, betas=(0.7, 0.99), gradual_unfreezing=False,
     ),
     "paper": Recipe(
         phases=(Phase(1, 1), Phase(EACH, 1), Phase(ALL, 46)), learning_rate=0.01, lr_decay=2.6, batch_size=64,
