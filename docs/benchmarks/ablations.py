@@ -18,13 +18,13 @@ import pandas as pd
 from accuracy import draw_texts
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
-from skulmfit.training.recipes import ALL, CLASSIFIER_RECIPES, LANGUAGE_MODEL_RECIPES, Phase
+from skulmfit.training.recipes import CLASSIFIER_RECIPES, LANGUAGE_MODEL_RECIPES, Auto, Phase
 from skulmfit.training.schedules import SlantedTriangular
 
 CONSTANT = {"schedule": SlantedTriangular(ratio=1.0)}
 ONE_RATE = {"lr_decay": 1.0}
-HEAD, UNFREEZING, WHOLE = CLASSIFIER_RECIPES["skulmfit"].phases
-AT_ONCE = {"phases": (WHOLE,)}
+GRADUAL = {"gradual_unfreezing": True}
+HEAD, UNFREEZING, WHOLE = (Phase(1, Auto(200, most=50)), *CLASSIFIER_RECIPES["skulmfit"].phases[1:])
 
 VARIANTS = {  # of the language model: parameters, recipe; of the classifier: recipe
     "everything (the default)": ({}, {}, {}),
@@ -36,14 +36,16 @@ VARIANTS = {  # of the language model: parameters, recipe; of the classifier: re
     "... fine-tuned with one constant rate": ({}, ONE_RATE | CONSTANT, {}),
     "... with discriminative rates": ({}, CONSTANT, {}),
     # table 7: fine-tuning of the classifier
-    "head alone": ({}, {}, {"phases": (HEAD,)}),
-    "all layers at once, one constant rate": ({}, {}, AT_ONCE | ONE_RATE | CONSTANT),
-    "all at once, discriminative rates": ({}, {}, AT_ONCE | CONSTANT),
-    "all at once, discriminative, slanted triangular": ({}, {}, AT_ONCE),
-    "gradual unfreezing, one constant rate": ({}, {}, ONE_RATE | CONSTANT),
-    "gradual, discriminative rates": ({}, {}, CONSTANT),
-    "gradual, slanted triangular": ({}, {}, ONE_RATE),
-    "head first, then all at once": ({}, {}, {"phases": (HEAD, Phase(ALL, WHOLE.epochs))}),
+    "head alone, 200 updates": ({}, {}, GRADUAL | {"phases": (HEAD,)}),
+    "all layers at once, one constant rate": ({}, {}, ONE_RATE | CONSTANT),
+    "all at once, discriminative rates": ({}, {}, CONSTANT),
+    "all at once, slanted triangular": ({}, {}, ONE_RATE),
+    "gradual unfreezing, one constant rate": ({}, {}, GRADUAL | ONE_RATE | CONSTANT),
+    "gradual, discriminative rates": ({}, {}, GRADUAL | CONSTANT),
+    "gradual, slanted triangular": ({}, {}, GRADUAL | ONE_RATE),
+    "gradual, discriminative, slanted triangular": ({}, {}, GRADUAL),
+    "head for 200 updates, then all": ({}, {}, GRADUAL | {"phases": (HEAD, WHOLE)}),
+    "head for 200 updates, then gradual": ({}, {}, GRADUAL | {"phases": (HEAD, UNFREEZING, WHOLE)}),
 }
 
 
