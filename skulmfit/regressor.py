@@ -32,7 +32,7 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
     learning_rate : float or "auto", default="auto"
         Peak learning rate of the head (0.01); stages of a recipe may multiply it.
     lr_decay : float or "auto", default="auto"
-        How much slower each layer learns than the one above it (2.6).
+        How much slower each layer learns than the one above it (1.6).
     batch_size : int or "auto", default="auto"
         Documents per update (16 to 64, more where there are more documents).
     gradual_unfreezing : bool or "auto", default="auto"

@@ -170,7 +170,7 @@ LANGUAGE_MODEL_RECIPES = {
 CLASSIFIER_RECIPES = {
     "skulmfit": Recipe(
         phases=(Phase(1, Auto(10, most=2)), Phase(EACH, Auto(10, most=2)), Phase(ALL, Auto(150, most=20, least=5))),
-        learning_rate=0.01, lr_decay=2.6, batch_size="auto", dropouts=PAPER_DROPOUTS, dropout_multiplier=0.2,
+        learning_rate=0.01, lr_decay=1.6, batch_size="auto", dropouts=PAPER_DROPOUTS, dropout_multiplier=0.2,
         weight_decay=0.01, clip=1.0, betas=(0.7, 0.99), gradual_unfreezing=False,
     ),
     "paper": Recipe(
