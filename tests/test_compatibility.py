@@ -45,7 +45,7 @@ COLUMN = np.array(TEXTS, dtype=object)[:, None]  # for tools that want two dimen
 
 
 def classifier(**params):
-    options = {"epochs": 1, "gradual_unfreezing": False, "random_state": 0} | params
+    options = {"epochs": 10, "random_state": 0} | params
     return ULMFiTClassifier(LMFineTuner(**SIZES), **options)
 
 

@@ -13,7 +13,7 @@ BOTH = np.column_stack([STARS, -10 * STARS])
 
 
 def small(**parameters):
-    options = {"epochs": 20, "dropout_multiplier": 0.0, "learning_rate": 0.02, "random_state": 0} | parameters
+    options = {"epochs": 100, "dropout_multiplier": 0.0, "learning_rate": 0.02, "random_state": 0} | parameters
     return ULMFiTRegressor(LMFineTuner(**TINY, epochs=1), **options)
 
 
