@@ -77,7 +77,7 @@ def main():
         lm = LMFineTuner(random_state=options.seed, verbose=1).fit(train_texts)
         clf = ULMFiTClassifier(FrozenEstimator(lm), random_state=options.seed, verbose=1)
         if not options.csv:
-            clf.set_params(epochs=6)  # whole articles: enough, and a third of the time
+            clf.set_params(epochs=6)  # of whole articles: enough
         return clf.fit(few_texts, few_labels)
 
     rows = []
