@@ -68,6 +68,7 @@ def main():
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--pretrained", default="en")
     parser.add_argument("--results", type=Path, required=True, help="JSON lines of finished fits")
+    parser.add_argument("--cache", help="folder of fine-tuned language models, which many rows share")
     options = parser.parse_args()
     rows = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
     done = {(row["set"], row["variant"], row["draw"]) for row in rows if row["size"] == options.size}
@@ -81,7 +82,9 @@ def main():
                 started = time.perf_counter()
                 with changed(lm_recipe, recipe):
                     lm = LMFineTuner(options.pretrained).set_params(**lm_params)
-                    model = ULMFiTClassifier(lm, random_state=draw).fit(chosen["text"], chosen["label"])
+                    memory = None if lm_recipe else options.cache  # a cache knows a recipe by its name alone
+                    model = ULMFiTClassifier(lm, memory=memory, random_state=draw)
+                    model.fit(chosen["text"], chosen["label"])
                 rows.append({
                     "set": name, "size": options.size, "variant": variant, "draw": draw,
                     "accuracy": round(100 * model.score(test["text"], test["label"]), 2),
@@ -90,10 +93,20 @@ def main():
                 print(rows[-1], flush=True)
                 with open(options.results, "a") as file:
                     file.write(json.dumps(rows[-1]) + "\n")
-    table = pd.DataFrame([row for row in rows if row["size"] == options.size])
-    order = pd.CategoricalDtype(list(VARIANTS))
-    table = table.astype({"variant": order}).groupby(["set", "variant"], observed=True)["accuracy"]
-    print(table.agg(["mean", "std", "count"]).round(1).to_string())
+    print_table(pd.DataFrame([row for row in rows if row["size"] == options.size]), options.sets)
+
+
+def print_table(rows, sets):
+    """Mean and standard deviation of the draws as Markdown."""
+    draws = rows.groupby(["variant", "set"])["accuracy"].agg(["mean", "std"])
+    print(f"| | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|", sep="\n")
+    for variant in [variant for variant in VARIANTS if variant in set(rows["variant"])]:
+        cells = [
+            f"{draws.loc[(variant, name), 'mean']:.1f} ± {draws.loc[(variant, name), 'std']:.1f}"
+            if (variant, name) in draws.index else ""
+            for name in sets
+        ]  # fmt: skip
+        print(f"| {variant} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

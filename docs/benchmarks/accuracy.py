@@ -11,7 +11,8 @@ Reads the labelled sets from the folder in SKULMFIT_DATA (default ../shared/data
 `random_state`. With --results FILE finished fits are kept, and a second run continues. With --tuning the test set
 is not touched: draw `d` takes the permutation of seed 100 + d, and its last 1,000 texts are what is tested on.
 --most N makes `all` at most N texts, --words N cuts every text to its first N words, --test N tests on the first N
-texts of a fixed permutation; --plot FILE draws accuracy against the number of labels.
+texts of a fixed permutation, --unlabelled N lets the language model of `unlabelled` read N texts; --plot FILE draws
+accuracy against the number of labels.
 """
 
 import argparse
@@ -78,6 +79,7 @@ def arguments():
     parser.add_argument("--words", type=int)
     parser.add_argument("--test", type=int)
     parser.add_argument("--models", type=Path, help="folder of the language models of `unlabelled`")
+    parser.add_argument("--unlabelled", type=int)
     parser.add_argument("--plot", type=Path)
     return parser.parse_args()
 
@@ -97,7 +99,8 @@ def main():
     def unlabelled(draw):
         path = options.models / f"{name}.npz"
         if not path.exists():
-            texts = [*train["text"], *read_unlabelled(name, options.words)]
+            texts = np.array([*train["text"], *read_unlabelled(name, options.words)], dtype=object)
+            texts = texts[np.random.default_rng(0).permutation(len(texts))[: options.unlabelled]]
             options.models.mkdir(exist_ok=True)
             LMFineTuner(options.pretrained, random_state=0, verbose=1).fit(texts).save(path)
         lm = FrozenEstimator(skulmfit.load(path))
@@ -127,29 +130,52 @@ def main():
                         with open(options.results, "a") as file:
                             file.write(json.dumps(rows[-1]) + "\n")
     rows = pd.DataFrame(rows)
-    rows = rows[rows["method"].isin(options.methods) & rows["set"].isin(options.sets)]
-    table = rows.groupby(["set", "size", "method"])[["accuracy", "seconds"]].agg(["mean", "std"])
-    print(table.round(1).to_string())
+    rows = rows[rows["size"].isin(options.sizes) & rows["method"].isin(options.methods)]
+    rows["labels"] = [_n_labels(row.set, row.size, options.most) for row in rows[["set", "size"]].itertuples()]
+    print_table(rows, options.sets, options.methods)
     if options.plot:
-        plot(rows, options.plot, most=options.most)
+        plot(rows, options.sets, options.plot)
 
 
-def plot(rows, path, *, most):
+def print_table(rows, sets, methods):
+    """Mean and standard deviation of the draws as Markdown, the best method of a row in bold, seconds of the last."""
+    print(f"| set, labels | {' | '.join(methods)} | seconds of {methods[-1]} |")
+    print("|---" * (len(methods) + 2) + "|")
+    for name in sets:
+        for labels, group in rows[rows["set"] == name].groupby("labels"):
+            draws = group.groupby("method")[["accuracy", "seconds"]].agg(["mean", "std", "count"]).reindex(methods)
+            accuracy = draws["accuracy"].round(1)
+            cells = [
+                "" if np.isnan(mean) else f"{mean:.1f}" if count == 1 else f"{mean:.1f} ± {std:.1f}"
+                for mean, std, count in accuracy.itertuples(index=False)
+            ]
+            best = accuracy["mean"] == accuracy["mean"].max()
+            cells = [f"**{cell}**" if is_best else cell for cell, is_best in zip(cells, best)]
+            seconds = draws["seconds", "mean"].iloc[-1]
+            print(f"| {name}, {labels:,} | {' | '.join(cells)} | {'' if np.isnan(seconds) else round(seconds)} |")
+
+
+def plot(rows, sets, path):
     """Accuracy against the number of labels, a panel for each set."""
     import matplotlib.pyplot as plt
 
-    sets = rows["set"].unique()
     _, panels = plt.subplots(1, len(sets), figsize=(3.2 * len(sets), 3), layout="constrained", squeeze=False)
     for panel, name in zip(panels[0], sets):
-        of_set = rows[rows["set"] == name]
         for method in METHODS:
-            sizes = of_set[of_set["method"] == method].replace({"size": {"all": most or len(read_set(name)[0])}})
-            curve = sizes.astype({"size": int}).groupby("size")["accuracy"].agg(["mean", "std"])
+            of_method = rows[(rows["set"] == name) & (rows["method"] == method)]
+            curve = of_method.groupby("labels")["accuracy"].agg(["mean", "std"])
             if len(curve):
                 panel.errorbar(curve.index, curve["mean"], curve["std"], label=method, marker=".", capsize=2)
         panel.set(title=name, xscale="log", xlabel="labels", ylabel="accuracy in %")
-    panels[0][-1].legend()
+    panels[0][0].legend()
     plt.savefig(path, dpi=120)
+
+
+def _n_labels(name, size, most):
+    if size != "all":
+        return int(size)
+    n_train = len(read_set(name)[0])
+    return min(n_train, most or n_train)
 
 
 def draw_texts(name, draw, *, tuning, words=None):
