@@ -58,8 +58,8 @@ class LMFineTuner(TextEstimator):
         What every parameter that is "auto" takes its value from: our own, found by measurement, or a published one. The
         numbers in brackets below are those of the default.
     epochs : int or "auto", default="auto"
-        Passes over the texts in which the whole network trains (as many as make about 150 updates); 0 keeps the
-        language model as it is.
+        Passes over the texts in which the whole network trains (as many as make about 300 updates, at most 10); 0
+        keeps the language model as it is.
     learning_rate : float or "auto", default="auto"
         Peak learning rate (4e-3); stages of a recipe may multiply it.
     lr_decay : float or "auto", default="auto"

@@ -147,7 +147,7 @@ _MULTIFIT_DROPOUTS = Dropouts(embedding=0.02, input=0.2, hidden=0.1, output=0.25
 # paper leaves open taken from its authors' code; docs/recipes.md says where they differ from their sources.
 LANGUAGE_MODEL_RECIPES = {
     "skulmfit": Recipe(
-        phases=(Phase(ALL, Auto(150, most=10)),), learning_rate=4e-3, lr_decay=2.6, batch_size=64,
+        phases=(Phase(ALL, Auto(300, most=10)),), learning_rate=4e-3, lr_decay=2.6, batch_size=64,
         dropouts=LM_DROPOUTS, dropout_multiplier=0.5, weight_decay=0.01, clip=1.0, betas=(0.7, 0.99),
         alpha=2.0, beta=1.0,
     ),
