@@ -75,6 +75,7 @@ def arguments():
     parser.add_argument("--tuning", action="store_true", help="test on a part of the training set")
     parser.add_argument("--pretrained", default="en")
     parser.add_argument("--set-params", default="{}", help="JSON of parameters of ULMFiTClassifier, lm__ included")
+    parser.add_argument("--lm-params", default="{}", help="JSON of parameters of the language model of `unlabelled`")
     parser.add_argument("--most", type=int)
     parser.add_argument("--words", type=int)
     parser.add_argument("--test", type=int)
@@ -102,7 +103,10 @@ def main():
             texts = np.array([*train["text"], *read_unlabelled(name, options.words)], dtype=object)
             texts = texts[np.random.default_rng(0).permutation(len(texts))[: options.unlabelled]]
             options.models.mkdir(exist_ok=True)
-            LMFineTuner(options.pretrained, random_state=0, verbose=1).fit(texts).save(path)
+            lm = LMFineTuner(options.pretrained, random_state=0, verbose=1).set_params(**json.loads(options.lm_params))
+            nats = -lm.fit(texts).score_samples(test["text"]).sum() / test["text"].str.split().str.len().sum()
+            print(f"{nats:.3f} nats per word of the texts to test on")
+            lm.save(path)
         lm = FrozenEstimator(skulmfit.load(path))
         return ULMFiTClassifier(lm, random_state=draw).set_params(**json.loads(options.set_params))
 
