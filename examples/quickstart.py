@@ -74,10 +74,9 @@ def main():
         ).fit(few_texts, few_labels)
 
     def ulmfit():
-        lm = LMFineTuner(random_state=options.seed, verbose=1).fit(train_texts)
-        clf = ULMFiTClassifier(FrozenEstimator(lm), random_state=options.seed, verbose=1)
-        if not options.csv:
-            clf.set_params(epochs=6)  # of whole articles: enough
+        lm_epochs, epochs = ("auto", "auto") if options.csv else (1, 6)  # of whole articles: enough
+        lm = LMFineTuner(epochs=lm_epochs, random_state=options.seed, verbose=1).fit(train_texts)
+        clf = ULMFiTClassifier(FrozenEstimator(lm), epochs=epochs, random_state=options.seed, verbose=1)
         return clf.fit(few_texts, few_labels)
 
     rows = []
