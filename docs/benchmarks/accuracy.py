@@ -148,12 +148,12 @@ def print_table(rows, sets, methods):
     for name in sets:
         for labels, group in rows[rows["set"] == name].groupby("labels"):
             draws = group.groupby("method")[["accuracy", "seconds"]].agg(["mean", "std", "count"]).reindex(methods)
-            accuracy = draws["accuracy"].round(1)
+            accuracy = draws["accuracy"]
             cells = [
                 "" if np.isnan(mean) else f"{mean:.1f}" if count == 1 else f"{mean:.1f} ± {std:.1f}"
                 for mean, std, count in accuracy.itertuples(index=False)
             ]
-            best = accuracy["mean"] == accuracy["mean"].max()
+            best = accuracy["mean"].round(1) == accuracy["mean"].round(1).max()
             cells = [f"**{cell}**" if is_best else cell for cell, is_best in zip(cells, best)]
             seconds = draws["seconds", "mean"].iloc[-1]
             print(f"| {name}, {labels:,} | {' | '.join(cells)} | {'' if np.isnan(seconds) else round(seconds)} |")
