@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,7 @@ def plot(rows, sets, path):
     plt.savefig(path, dpi=120)
 
 
+@cache
 def _n_labels(name, size, most):
     if size != "all":
         return int(size)
