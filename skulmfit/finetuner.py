@@ -439,7 +439,9 @@ class LMFineTuner(TextEstimator):
             return np.mean([sums for sums, _ in both], axis=0), np.mean([n for _, n in both], axis=0)
         sums, n_pieces = np.empty(len(texts)), np.empty(len(texts), np.int64)
         for block, corpus in self._encoded_blocks(texts):
-            sums[block] = log_likelihoods(self._network, corpus, self._runtime(), pad_id=self._tokenizer.pad_id)
+            sums[block] = log_likelihoods(
+                self._network, corpus, self._runtime(), pad_id=self._tokenizer.pad_id, verbose=self.verbose
+            )
             n_pieces[block] = corpus.lengths - 1
         return sums, n_pieces
 

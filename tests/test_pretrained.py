@@ -1,12 +1,14 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import skulmfit
 from skulmfit import LMFineTuner
 from skulmfit.pretrained.language_model import LanguageModelData
 from skulmfit.pretrained.registry import available, load_pretrained
-from skulmfit.pretraining.card import training_runs
+from skulmfit.pretraining.card import render, training_runs
 from tests.conftest import TEXTS
 
 
@@ -56,15 +58,18 @@ def test_a_damaged_file_is_refused(saved):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_flipped_byte_is_refused_or_harmless(saved, seed):
+def test_a_flipped_byte_is_refused_or_harmless(saved, tiny_lm, seed):
     content = bytearray(saved.read_bytes())
     position = int(np.random.default_rng(seed).integers(len(content)))
     content[position] ^= 0xFF
     saved.write_bytes(content)
     try:
-        LanguageModelData.load(saved)
+        loaded = LanguageModelData.load(saved)
     except ValueError as error:
         assert "lm.npz" in str(error)
+    else:
+        for name, array in tiny_lm.language_model().weights.items():
+            np.testing.assert_array_equal(loaded.weights[name], array)
 
 
 def test_pickled_objects_are_refused(saved):
@@ -97,7 +102,14 @@ def test_an_english_language_model_is_in_the_package():
     assert "en" in available()
     data = load_pretrained("en")
     assert len(data.tokenizer) == data.architecture.vocab_size >= 12_000
-    assert sum(run["tokens_seen"] for run in training_runs(data.card)) >= 25_000_000
+    assert sum(run["tokens_seen"] for run in training_runs(data.card)) >= 40_000_000
+
+
+def test_the_card_in_the_package_shows_the_figures_of_its_model():
+    path = Path(skulmfit.__file__).parent / "pretrained" / "en.npz"
+    shown = path.with_suffix(".md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in render(load_pretrained("en"), path).splitlines() if not line.startswith("| data")]
+    assert [line for line in rows if line not in shown] == []
 
 
 def test_the_shipped_model_knows_english():

@@ -1,6 +1,7 @@
 import bz2
 import gzip
 import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,8 +57,43 @@ def test_standard_input_is_read(monkeypatch):
     assert list(read_documents(["-"])) == documents(2)
 
 
-def test_placeholders_and_the_brackets_they_leave_are_dropped():
-    assert clean("where formula_12 is ( formula_3 , ) constant").split() == ["where", "is", "constant"]
+def test_sentences_with_placeholders_are_dropped():
+    document = (
+        "Waves\nThey are in phase. Let formula_12 be (formula_3) large. They add up.\nformula_4\nThe end, 3.14.\n"
+    )
+    assert clean(document) == "Waves\nThey are in phase. They add up.\nThe end, 3.14.\n"
+
+
+def test_brackets_and_commas_around_nothing_are_dropped():
+    assert clean("A town ( ; , ) in the north, , , east and west f().") == "A town  in the north, east and west f()."
+
+
+def test_texts_can_be_read_as_they_are(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("Title\nNobody knew.\n\nformula_1\n\nformula_1\n")
+    assert list(read_documents([path], as_is=True)) == ["Title\nNobody knew.\n", "formula_1\n", "formula_1\n"]
+    main(["encode", str(path), "--folder", str(tmp_path / "e"), "--tokenizer=en", "--as-is"])
+    assert len(open_corpus(tmp_path / "e")[0]) == 3
+
+
+def test_text_that_is_not_utf_8_is_refused_by_name(tmp_path):
+    (tmp_path / "a.txt").write_text("né " * 60, encoding="latin1")
+    with pytest.raises(SystemExit, match=r"a\.txt is not UTF-8 text.*convert it"):
+        main(["encode", str(tmp_path / "a.txt"), "--folder", str(tmp_path / "e"), "--tokenizer=en"])
+
+
+def test_a_damaged_gzip_file_is_an_error_without_a_traceback(tmp_path):
+    content = bytearray(gzip.compress("\n".join(documents(50)).encode()))
+    content[200:220] = b"\xff" * 20
+    (tmp_path / "a.gz").write_bytes(content)
+    with pytest.raises(SystemExit, match="error: "):
+        main(["encode", str(tmp_path / "a.gz"), "--folder", str(tmp_path / "e"), "--tokenizer=en"])
+
+
+def test_a_vocabulary_size_beside_a_given_tokenizer_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text(documents(1)[0])
+    with pytest.raises(SystemExit, match="Give one of the two"):
+        main(["encode", str(tmp_path / "a.txt"), "--folder", str(tmp_path), "--tokenizer=en", "--vocab-size=500"])
 
 
 def test_headings_are_dropped_but_not_the_title_nor_short_sentences_of_speech():
@@ -182,17 +218,32 @@ def test_the_card_says_what_the_command_line_said(trained):
     assert "a forward language model" in card
 
 
+KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT = """
+import os, torch
+from skulmfit.pretraining.cli import main
+save, files = torch.save, []
+def cut_short(state, file):
+    files.append(file)
+    if len(files) == 2:
+        file.write(b"half a checkpoint")
+        file.flush()
+        os.kill(os.getpid(), 9)
+    save(state, file)
+torch.save = cut_short
+main()
+"""
+
+
 def test_a_killed_command_continues_to_the_same_weights(encoded, trained, tmp_path):
-    kill = "import os, skulmfit.training.checkpoint as c; save = c.Checkpoint.save\n" \
-        "def once(self, state):\n    save(self, state)\n    state['n_done'] >= 40 and os.kill(os.getpid(), 9)\n" \
-        "c.Checkpoint.save = once\nfrom skulmfit.pretraining.cli import main; main()"  # fmt: skip
     output = tmp_path / "killed.npz"
     arguments = ["train", "--folder", str(encoded), "--output", str(output), "--checkpoint-seconds=0", *SIZES]
-    killed = subprocess.run([sys.executable, "-c", kill, *arguments], capture_output=True)
-    assert killed.returncode == -9
+    command = [sys.executable, "-c", KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, *arguments]
+    assert subprocess.run(command, capture_output=True).returncode == -9
     assert not output.exists()
+    assert len(list(tmp_path.glob("killed.checkpoint.*.part"))) == 1
     main([*arguments, "--resume"])
     assert same_weights(output, trained)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.md", "killed.npz"]
 
 
 def test_a_run_in_slices_of_minutes_gives_the_same_weights(encoded, trained, tmp_path, capsys):
@@ -250,6 +301,21 @@ def test_an_unfinished_training_is_not_overwritten_by_accident(encoded, tmp_path
         main(arguments)
     with pytest.raises(SystemExit, match=r"another training.*learning_rate"):
         main([*arguments, "--resume", "--learning-rate=0.5"])
+
+
+def test_a_training_does_not_continue_on_another_corpus_of_the_same_length(encoded, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(encoded, other)
+    np.save(other / "ids.npy", np.load(encoded / "ids.npy")[::-1])
+    arguments = ["train", "--output", str(tmp_path / "lm.npz"), *SIZES, "--minutes=0", "--folder"]
+    main([*arguments, str(encoded)])
+    with pytest.raises(SystemExit, match=r"another training.*'corpus'"):
+        main([*arguments, str(other), "--resume"])
+    export = ["export", str(tmp_path / "lm.checkpoint"), "--folder", str(other), "--output"]
+    with pytest.raises(SystemExit, match="other holds another corpus than"):
+        main([*export, str(tmp_path / "lm.npz")])
+    with pytest.raises(SystemExit, match=r"must end in \.npz"):
+        main([*export, str(tmp_path / "lm.pt")])
 
 
 def test_an_unfinished_training_can_be_exported(encoded, tmp_path):
@@ -331,6 +397,7 @@ def test_nats_per_word_counts_whitespace_separated_words(tiny_lm):
     assert figures["words"] == 13
     assert figures["pieces"] == n_pieces
     assert figures["nats_per_word"] == pytest.approx(total / 13, abs=1e-3)
+    assert figures["perplexity_per_piece"] == pytest.approx(tiny_lm.perplexity(TEXTS[:2]), rel=1e-3)
 
 
 def test_wikitext_is_cut_at_its_article_headings(tmp_path):
@@ -339,6 +406,12 @@ def test_wikitext_is_cut_at_its_article_headings(tmp_path):
     documents = read_held_out(path)
     assert [document.split()[1] for document in documents] == ["One", "Two"]
     assert "Part" in documents[0]
+
+
+def test_what_stands_before_the_first_heading_counts_too(tmp_path):
+    path = tmp_path / "wiki.txt"
+    path.write_text(" the end of zero \n = One = \n text of one \n")
+    assert [document.split()[0] for document in read_held_out(path)] == ["the", "="]
 
 
 def test_held_out_texts_are_measured_as_they_are(tmp_path):

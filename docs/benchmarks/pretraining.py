@@ -83,6 +83,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=1_000_000)
     parser.add_argument("--embedding-dim", type=int, default=256)
     parser.add_argument("--hidden-dim", type=int, default=640)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=VARIANTS, help="some of the variants")
     options = parser.parse_args()
     documents = read_held_out(options.held_out)
@@ -102,7 +103,7 @@ def trained(options, changes, vocab_size, folder):
     tokenizer, documents = train_tokenizer(documents, vocab_size=vocab_size, max_words=options.tokens)
     encode_corpus(documents, tokenizer, folder)
     sizes = {"embedding_dim": options.embedding_dim, "hidden_dim": options.hidden_dim}
-    settings = replace(training.PretrainingSettings(tokens=options.tokens, **sizes), **changes)
+    settings = replace(training.PretrainingSettings(tokens=options.tokens, seed=options.seed, **sizes), **changes)
     return training.pretrain(folder, settings, training.CheckpointSettings(folder / "run.checkpoint", math.inf, 1e9))
 
 

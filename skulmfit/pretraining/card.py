@@ -1,5 +1,6 @@
 """The model card: what a language model was made of, how, and how good it is, as Markdown beside its file."""
 
+import math
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ from skulmfit.pretrained.language_model import LanguageModelData
 
 _WORD = (
     "Nats per word: negative log-likelihood of every piece after `xxbos`, summed, divided by the number of "
-    "whitespace-separated words of the file as it is (WikiText's `<unk>`, ` @-@ ` and headings included). Each "
-    "document, in WikiText each article, is read from a zero state."
+    "whitespace-separated words of the file as it is (WikiText's `<unk>`, ` @-@ ` and headings included). The pieces "
+    "are those of the text as ULMFiT's rules normalise it: lower case after a marker, which is predicted too, one "
+    "kind of quote and dash, ` @-@ ` as `-`, `do n't` as `don't`. Each document, in WikiText each article, is read "
+    "from a zero state; its end is not predicted."
 )
 
 
@@ -24,10 +27,12 @@ def render(data: LanguageModelData, path: Path) -> str:
     parts = [f"# `{path.stem}`: a {data.tokenizer.direction} language model", f"| | |\n|---|---|\n{rows}"]
     if held_out := data.card.get("held_out"):
         figures = "\n".join(
-            f"| `{name}` | {row['words']:,} | {row['nats_per_word']:.3f} | {row['nats_per_piece']:.3f} |"
+            f"| `{name}` | {row['words']:,} | {row['nats_per_word']:.3f} | {row['nats_per_piece']:.3f} "
+            f"| {math.exp(row['nats_per_piece']):.1f} |"
             for name, row in held_out.items()
         )
-        parts += [f"| held-out text | words | nats per word | nats per piece |\n|---|---|---|---|\n{figures}", _WORD]
+        head = "| held-out text | words | nats per word | nats per piece | perplexity per piece |\n" + "|---" * 5 + "|"
+        parts += [f"{head}\n{figures}", _WORD]
     if notes := data.card.get("notes"):
         parts.append(notes)
     return "\n\n".join(parts) + "\n"

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import zlib
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except (ValueError, TypeError, FloatingPointError, OSError, EOFError) as error:
+    except (ValueError, TypeError, FloatingPointError, OSError, EOFError, zlib.error) as error:
         raise SystemExit(f"error: {error}") from error
 
 
@@ -37,7 +38,8 @@ def _parser() -> argparse.ArgumentParser:
         help="text files (.txt, .gz, .bz2), folders, or - for standard input; blank lines end documents",
     )
     encode.add_argument("--folder", type=Path, required=True, help="where the encoded corpus goes")
-    encode.add_argument("--vocab-size", type=int, default=12_000)
+    encode.add_argument("--as-is", action="store_true", help="drop no headings, placeholders, stubs and near-copies")
+    encode.add_argument("--vocab-size", type=int, help="pieces of the tokenizer (default 12,000)")
     encode.add_argument("--tokenizer-words", type=int, default=12_000_000, help="words the tokenizer learns from")
     encode.add_argument("--tokenizer", help="a language model whose tokenizer to take instead")
     encode.set_defaults(command=_encode)
@@ -76,13 +78,14 @@ def _add_card_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _encode(options: argparse.Namespace) -> None:
-    documents = read_documents(options.texts)
+    documents = read_documents(options.texts, as_is=options.as_is)
     tokenizer: AnyTokenizer
     if options.tokenizer is None:
         print("training the tokenizer", flush=True)
-        tokenizer, documents = train_tokenizer(
-            documents, vocab_size=options.vocab_size, max_words=options.tokenizer_words
-        )
+        vocab_size = 12_000 if options.vocab_size is None else options.vocab_size
+        tokenizer, documents = train_tokenizer(documents, vocab_size=vocab_size, max_words=options.tokenizer_words)
+    elif options.vocab_size is not None:
+        raise ValueError("--vocab-size is of a new tokenizer; --tokenizer brings its own pieces. Give one of the two.")
     else:
         tokenizer = load_pretrained(options.tokenizer).tokenizer.turned("forward")
     corpus = encode_corpus(documents, tokenizer, options.folder)
@@ -93,9 +96,7 @@ def _train(options: argparse.Namespace) -> None:
     settings = PretrainingSettings(
         **{field.name: getattr(options, field.name) for field in fields(PretrainingSettings)}
     )
-    output: Path = options.output
-    if output.suffix != ".npz":
-        raise ValueError(f"--output {output} must end in .npz.")
+    output = _checked_output(options)
     path = output.with_suffix(".checkpoint")
     if output.exists() and not path.exists():
         raise FileExistsError(f"{output} is finished; remove it to train anew.")
@@ -118,14 +119,22 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    _save(export(options.checkpoint, options.folder, card=_card(options)), options.output)
+    output = _checked_output(options)
+    _save(export(options.checkpoint, options.folder, card=_card(options)), output)
+
+
+def _checked_output(options: argparse.Namespace) -> Path:
+    output: Path = options.output
+    if output.suffix != ".npz":
+        raise ValueError(f"--output {output} must end in .npz.")
+    return output
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     if options.update_card and options.model in available():
         raise ValueError(f"--update-card writes into a file of yours; {options.model!r} is the package's own.")
     data = load_pretrained(options.model)
-    figures = {path.name: evaluate(data, read_held_out(path)) for path in options.texts}
+    figures = {path.name: evaluate(data, read_held_out(path), verbose=1) for path in options.texts}
     print(json.dumps(figures, indent=2))
     if options.update_card:
         held_out = data.card.get("held_out", {}) | figures

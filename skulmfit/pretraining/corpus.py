@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import itertools
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,9 @@ from typing import TextIO
 STANDARD_INPUT = "-"
 _OPENERS = {".bz2": bz2.open, ".gz": gzip.open}
 _PLACEHOLDER = re.compile(r"\b(?:formula|codice|math)_\d+\b")  # left by Wikipedia extractors for what they dropped
-_EMPTY_BRACKETS = re.compile(r"(?<!\w)\(\s*[,;:]*\s*\)")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+_EMPTY_BRACKETS = re.compile(r"(?<!\w)\([\s,;:]*\)")
+_EMPTY_COMMAS = re.compile(r"(?:,\s*)+(?=,)")
 _HEADING = re.compile(  # a line such as `Early life and education.`; not `He left.`
     r"(?!(?:I|You|He|She|It|We|They|This|That|There) )(?:[^\W\d_](?:[^\W\d_]|['’-])*(?: |\.\s*$)){1,4}"
 )
@@ -23,8 +26,8 @@ _TEMPLATE_WORDS = 40  # documents whose first words are the same but for names a
 _MIN_TEMPLATE_WORDS = 10  # fewer say nothing
 
 
-def read_documents(paths: Iterable[str | Path]) -> Iterator[str]:
-    """Documents of text files as a stream, cleaned, each template's only once.
+def read_documents(paths: Iterable[str | Path], *, as_is: bool = False) -> Iterator[str]:
+    """Documents of text files as a stream, cleaned, each template's only once; or all of them as they are.
 
     A file is plain, .gz or .bz2; a folder stands for those of its files that end in .txt, .gz or .bz2, and "-" for
     standard input; a blank line ends a document.
@@ -33,26 +36,49 @@ def read_documents(paths: Iterable[str | Path]) -> Iterator[str]:
     ------
     FileNotFoundError
         If one of the files is missing, before any is read.
+    ValueError
+        If one of them is not text in UTF-8.
     """
+    documents = itertools.chain.from_iterable(map(_raw_documents, list(_files(paths))))
+    return documents if as_is else _cleaned(documents)
+
+
+def _raw_documents(path: Path) -> Iterator[str]:
+    with _open(path) as lines:
+        try:
+            yield from split_documents(lines)
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path} is not UTF-8 text ({error}); convert it, for instance with `iconv -f latin1 -t utf-8`."
+            ) from error
+
+
+def _cleaned(documents: Iterable[str]) -> Iterator[str]:
     seen: set[int] = set()
-    for path in list(_files(paths)):
-        with _open(path) as lines:
-            for document in map(clean, split_documents(lines)):
-                template = _template(document)
-                if len(document) >= _MIN_CHARS and (template is None or hash(template) not in seen):
-                    seen.add(hash(template))
-                    yield document
+    for document in map(clean, documents):
+        template = _template(document)
+        if len(document) >= _MIN_CHARS and (template is None or hash(template) not in seen):
+            seen.add(hash(template))
+            yield document
 
 
 def clean(document: str) -> str:
-    r"""Drop headings, placeholders of things that are not text, and the brackets they leave empty.
+    r"""Drop headings, sentences with placeholders of what is not text, brackets and commas around nothing.
 
-    >>> clean("Pi\nThe number formula_1 (formula_2) is old.\nHistory.\nIt is Greek.")
-    'Pi\nThe number   is old.\nIt is Greek.'
+    >>> clean("Pi\nThe number (, ) is old. It is formula_1.\nHistory.\nIt is in Greek, , and in Latin.")
+    'Pi\nThe number  is old.\nIt is in Greek, and in Latin.'
     """
     title, *lines = document.splitlines(keepends=True)
-    text = "".join([title, *(line for line in lines if not _HEADING.fullmatch(line))])
-    return _EMPTY_BRACKETS.sub("", _PLACEHOLDER.sub("", text))
+    lines = [_without_placeholders(line) for line in lines if not _HEADING.fullmatch(line)]
+    return _EMPTY_COMMAS.sub("", _EMPTY_BRACKETS.sub("", "".join([title, *lines])))
+
+
+def _without_placeholders(line: str) -> str:
+    """A paragraph without the sentences that make no sense, since something is left out of them."""
+    if not _PLACEHOLDER.search(line):
+        return line
+    sentences = [sentence for sentence in _SENTENCE_END.split(line) if not _PLACEHOLDER.search(sentence)]
+    return " ".join(sentences).rstrip() + "\n" if any(sentences) else ""
 
 
 def _files(paths: Iterable[str | Path]) -> Iterator[Path]:
@@ -67,8 +93,8 @@ def _files(paths: Iterable[str | Path]) -> Iterator[Path]:
 
 def _open(path: Path):
     if str(path) == STANDARD_INPUT:
-        return nullcontext(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace"))
-    return _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8", errors="replace")
+        return nullcontext(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"))
+    return _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8")
 
 
 def split_documents(lines: TextIO) -> Iterator[str]:

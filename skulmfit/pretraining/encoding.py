@@ -2,9 +2,11 @@
 
 import itertools
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import joblib
 import numpy as np
 
 from skulmfit.text.corpus import TokenCorpus
@@ -20,9 +22,7 @@ def train_tokenizer(documents: Iterator[str], *, vocab_size: int, max_words: int
     return Tokenizer.train(first, vocab_size=vocab_size), itertools.chain(first, documents)
 
 
-def encode_corpus(
-    documents: Iterator[str], tokenizer: AnyTokenizer, folder: Path, *, n_threads: int = 2
-) -> TokenCorpus:
+def encode_corpus(documents: Iterator[str], tokenizer: AnyTokenizer, folder: Path) -> TokenCorpus:
     """Encode a stream of documents into `folder`: `ids.npy`, `offsets.npy` and the tokenizer.
 
     Memory holds one batch of documents and all offsets, never the corpus. What is cut short leaves no `ids.npy`.
@@ -31,14 +31,15 @@ def encode_corpus(
     (folder / "ids.npy").unlink(missing_ok=True)
     (folder / "tokenizer.model").write_bytes(tokenizer.model)
     lengths: list[np.ndarray] = []
-    n_tokens = 0
+    n_tokens, started = 0, time.monotonic()
     with _GrowingArray(folder / "ids.npy", np.uint16 if len(tokenizer) <= 1 << 16 else np.int32) as ids:
         while batch := list(itertools.islice(documents, _DOCUMENTS_PER_BATCH)):
-            corpus = tokenizer.encode(batch, n_threads=n_threads)
+            corpus = tokenizer.encode(batch, n_threads=joblib.cpu_count())
             ids.append(corpus.ids)
             lengths.append(corpus.lengths)
             n_tokens += len(corpus.ids)
-            print(f"encoded {n_tokens:,} tokens", flush=True)
+            speed = n_tokens / (time.monotonic() - started)
+            print(f"encoded {n_tokens:,} tokens, {speed:,.0f} a second", flush=True)
         if not n_tokens:
             raise ValueError(
                 "There is no document of 100 characters or more in the texts; a blank line ends a document."

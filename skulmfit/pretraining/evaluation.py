@@ -1,9 +1,12 @@
 """Perplexity that can be compared between vocabularies."""
 
 import io
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from skulmfit.pretrained.language_model import LanguageModelData
 from skulmfit.pretraining.corpus import split_documents
@@ -25,21 +28,26 @@ def read_held_out(path: Path) -> list[str]:
         if not documents:
             raise ValueError(f"{path} holds no text.")
         return documents
-    return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)])]
+    edges = [*([0] if text[: starts[0]].strip() else []), *starts, len(text)]
+    return [text[start:end] for start, end in itertools.pairwise(edges)]
 
 
-def evaluate(data: LanguageModelData, documents: Sequence[str], *, device: str = "auto") -> dict[str, float]:
+def evaluate(
+    data: LanguageModelData, documents: Sequence[str], *, device: str = "auto", verbose: int = 0
+) -> dict[str, float]:
     """Nats per word and per piece of documents, each read from a zero state, every piece after `xxbos` predicted.
 
     A word is what whitespace separates in the text as it is given, so that the figure does not depend on the
-    vocabulary.
+    vocabulary; the likelihood is that of the text as the tokenizer's rules have normalised it.
     """
     corpus = data.tokenizer.encode(documents)
-    total = -log_likelihoods(data.build().eval(), corpus, Runtime.resolve(device), pad_id=data.tokenizer.pad_id).sum()
+    network, runtime = data.build().eval(), Runtime.resolve(device)
+    total = -log_likelihoods(network, corpus, runtime, pad_id=data.tokenizer.pad_id, verbose=verbose).sum()
     n_words, n_pieces = sum(len(document.split()) for document in documents), int((corpus.lengths - 1).sum())
     return {
         "nats_per_word": round(float(total / n_words), 4),
         "nats_per_piece": round(float(total / n_pieces), 4),
+        "perplexity_per_piece": round(float(np.exp(total / n_pieces)), 2),
         "words": n_words,
         "pieces": n_pieces,
     }

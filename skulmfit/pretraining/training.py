@@ -1,6 +1,7 @@
 """Pretraining: a new language model on an encoded corpus, from which a kill takes minutes at most."""
 
 import math
+import zlib
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral, Real
 from pathlib import Path
@@ -137,7 +138,8 @@ def _train(
         finished = train(
             model, language_model_groups(model), [(_stage(settings, model), task)],
             settings=OptimizerSettings((0.8, 0.99), settings.weight_decay, settings.clip), runtime=runtime, rng=rng,
-            monitor=monitor, checkpoint=_checkpoint(settings, checkpoint, len(corpus.ids), len(tokenizer), processes),
+            monitor=monitor,
+            checkpoint=_checkpoint(settings, checkpoint, _checksum(corpus, tokenizer), processes, runtime),
         )  # fmt: skip
     if not finished:
         return None
@@ -152,6 +154,8 @@ def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> L
     identity, state = Checkpoint(path).read()
     settings = PretrainingSettings(**{field.name: identity[field.name] for field in fields(PretrainingSettings)})
     corpus, tokenizer, start = _read(folder, settings)
+    if _checksum(corpus, tokenizer) != identity["corpus"]:
+        raise ValueError(f"{folder} holds another corpus than the one that {path} is being trained on.")
     model = _new_model(settings, tokenizer, start)
     model.load_state_dict(state["model"])
     seconds = state["seconds"] + sum(row["seconds"] for row in state["history"])
@@ -222,13 +226,18 @@ def _stage(settings: PretrainingSettings, model: LanguageModel) -> Stage:
 
 
 def _checkpoint(
-    settings: PretrainingSettings, checkpoint: CheckpointSettings, n_tokens: int, vocab_size: int, processes: Processes
+    settings: PretrainingSettings, checkpoint: CheckpointSettings, corpus: int, processes: Processes, runtime: Runtime
 ) -> Checkpoint:
     identity = asdict(settings) | {
-        "corpus_tokens": n_tokens, "vocab_size": vocab_size, "processes": processes.world_size,
+        "corpus": corpus, "processes": processes.world_size, "device": runtime.device.type,
     }  # fmt: skip
     kind = Checkpoint if processes.world_size == 1 else SharedCheckpoint
     return kind(checkpoint.path, checkpoint.interval_seconds, identity, max_seconds=60 * checkpoint.minutes)
+
+
+def _checksum(corpus: TokenCorpus, tokenizer: AnyTokenizer) -> int:
+    """A number that another corpus, or the same ids of another tokenizer, do not share."""
+    return zlib.crc32(tokenizer.model, zlib.crc32(corpus.offsets.data, zlib.crc32(corpus.ids.data)))
 
 
 def first_documents(corpus: TokenCorpus, n_tokens: int) -> TokenCorpus:

@@ -1,5 +1,6 @@
 """Checkpoints of a training under way, from which it continues bit for bit."""
 
+import glob
 import math
 import time
 from collections.abc import Callable
@@ -63,6 +64,8 @@ class Checkpoint:
         ValueError
             If the file is of a training with other settings or data.
         """
+        for cut_short in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.part"):  # by a kill
+            cut_short.unlink(missing_ok=True)
         if not self.path.exists():
             return None
         identity, state = self.read()

@@ -46,11 +46,13 @@ def document_outputs(
 
 
 @torch.no_grad()
-def log_likelihoods(model: LanguageModel, corpus: TokenCorpus, runtime: Runtime, *, pad_id: int) -> np.ndarray:
+def log_likelihoods(
+    model: LanguageModel, corpus: TokenCorpus, runtime: Runtime, *, pad_id: int, verbose: int = 0
+) -> np.ndarray:
     """Log-likelihood in nats of every document given its first token, float64 of shape (n_documents,)."""
     sums = np.zeros(len(corpus))
     with evaluating(model, runtime):
-        for indices, ids, lengths in _batches(corpus, runtime, pad_id, verbose=0):
+        for indices, ids, lengths in _batches(corpus, runtime, pad_id, verbose):
             sums[indices] = _document_log_likelihoods(model, ids, lengths).cpu().numpy()
     return sums
 
