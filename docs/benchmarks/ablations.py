@@ -1,4 +1,4 @@
-"""What each part of the method gives: the ablations of Howard & Ruder 2018, tables 4, 6 and 7.
+"""What each part of the method gives: the ablations of Howard & Ruder 2018, tables 4 to 7.
 
     python docs/benchmarks/ablations.py --sets trec6 mr --size 500 --draws 3 --results ablations.jsonl
 
@@ -23,6 +23,7 @@ from skulmfit.training.schedules import SlantedTriangular
 
 CONSTANT = {"schedule": SlantedTriangular(ratio=1.0)}
 ONE_RATE = {"lr_decay": 1.0}
+NOT_AWD = {"dropout_multiplier": 0.0}
 GRADUAL = {"gradual_unfreezing": True}
 HEAD, UNFREEZING, WHOLE = (Phase(1, Auto(200, most=50)), *CLASSIFIER_RECIPES["skulmfit"].phases[1:])
 
@@ -31,6 +32,8 @@ VARIANTS = {  # of the language model: parameters, recipe; of the classifier: re
     # table 4: pretraining
     "language model from nothing, on the texts": ({"pretrained": None, "epochs": 10}, {}, {}),
     "no language model at all": ({"pretrained": None, "epochs": 0}, {}, {}),
+    # table 5: a plain LSTM
+    "no dropout of any kind, no AR, no TAR": ({}, NOT_AWD | {"alpha": 0.0, "beta": 0.0}, NOT_AWD),
     # table 6: fine-tuning of the language model
     "language model not fine-tuned": ({"epochs": 0}, {}, {}),
     "... fine-tuned with one constant rate": ({}, ONE_RATE | CONSTANT, {}),

@@ -1,21 +1,26 @@
 """Another language, several labels a text, numbers as targets: each through the public API, beside TF-IDF.
 
-    python docs/benchmarks/targets.py german labels numbers
+    python docs/benchmarks/targets.py german labels numbers --results targets.jsonl
 
 - german: GermEval 2018, offensive or other; macro F1. There is no German language model here: one is trained from
   nothing on the training texts, and the English one is moved onto a vocabulary of them.
-- labels: GoEmotions, 28 emotions, several a text; micro and macro F1 at a probability of 0.5. --most texts of it.
+- labels: GoEmotions, 28 emotions, several a text; micro and macro F1 at a probability of 0.5.
 - numbers: mean rating in [-4, 4] of snippets of reviews (VADER); R squared and mean absolute error.
 
-TF-IDF takes 1-2 grams, sublinear, with logistic regression (C=10, one for each label) or ridge regression. Reads the
-sets from the folder in SKULMFIT_DATA (default ../shared/data).
+TF-IDF takes 1-2 grams, sublinear, with logistic regression (C=10, one for each label) or ridge regression. Seed `d`
+takes the first --most texts of `numpy.random.default_rng(d).permutation(n_train)` and is the `random_state`. Finished
+fits are kept in the file of --results, and a second run continues. Reads the sets from the folder in SKULMFIT_DATA
+(default ../shared/data).
 """
 
 import argparse
+import json
 import time
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-import torch
+import pandas as pd
 from accuracy import read_set
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -34,69 +39,86 @@ def tfidf(last):
     return make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), last)
 
 
-def german(options):
-    """Which tweets are offensive."""
+def german(pretrained):
+    """Which tweets are offensive: methods, scores, texts and targets to train and to test on."""
     train, test = read_set("germeval2018_de")
     methods = {
         "TF-IDF": tfidf(LOGISTIC),
-        "ULMFiT, language model from nothing": classifier(options, LMFineTuner(None, vocab_size=4_000, epochs=10)),
-        "ULMFiT, English model on a German vocabulary": classifier(
-            options, LMFineTuner(options.pretrained, tokenizer="train", vocab_size=8_000)
+        "ULMFiT, language model from nothing": ULMFiTClassifier(LMFineTuner(None, vocab_size=4_000, epochs=10)),
+        "ULMFiT, English model on a German vocabulary": ULMFiTClassifier(
+            LMFineTuner(pretrained, tokenizer="train", vocab_size=8_000)
         ),
     }
-    scores = {"macro F1": lambda y, predicted: f1_score(y, predicted, average="macro")}
-    report(methods, scores, train["text"], train["label"], test["text"], test["label"], options)
+    scores = {"macro F1": partial(f1_score, average="macro")}
+    return methods, scores, (train["text"], train["label"]), (test["text"], test["label"])
 
 
-def labels(options):
+def labels(pretrained):
     """Which emotions a comment shows."""
     train, test = read_set("goemotions")
-    train = train.iloc[np.random.default_rng(0).permutation(len(train))[: options.most]]
-    binarizer = MultiLabelBinarizer().fit(test["labels"].str.split("|"))
-    y, y_test = (binarizer.transform(part["labels"].str.split("|")) for part in (train, test))
-    methods = {"TF-IDF": tfidf(OneVsRestClassifier(LOGISTIC)), "ULMFiT": classifier(options)}
-    scores = {
-        name: lambda y, predicted, name=name: f1_score(y, predicted, average=name, zero_division=0)
-        for name in ("micro", "macro")
+    binarizer = MultiLabelBinarizer().fit(train["labels"].str.split("|"))
+    methods = {
+        "TF-IDF": tfidf(OneVsRestClassifier(LOGISTIC)),
+        "ULMFiT": ULMFiTClassifier(LMFineTuner(pretrained)),
     }
-    report(methods, scores, train["text"], y, test["text"], y_test, options)
+    scores = {f"{name} F1": partial(f1_score, average=name, zero_division=0) for name in ("micro", "macro")}
+    y, y_test = (binarizer.transform(part["labels"].str.split("|")) for part in (train, test))
+    return methods, scores, (train["text"], y), (test["text"], y_test)
 
 
-def numbers(options):
+def numbers(pretrained):
     """How good a snippet of a review is, on the whole."""
     train, test = read_set("vader_amazonReviewSnippets")
-    lm = LMFineTuner(options.pretrained)
-    methods = {"TF-IDF": tfidf(Ridge()), "ULMFiT": ULMFiTRegressor(lm, random_state=options.seed, verbose=1)}
+    methods = {"TF-IDF": tfidf(Ridge()), "ULMFiT": ULMFiTRegressor(LMFineTuner(pretrained))}
     scores = {"R squared": r2_score, "mean absolute error": mean_absolute_error}
-    report(methods, scores, train["text"], train["label"], test["text"], test["label"], options)
+    return methods, scores, (train["text"], train["label"]), (test["text"], test["label"])
 
 
-def classifier(options, lm=None):
-    """ULMFiT with default parameters."""
-    return ULMFiTClassifier(lm or LMFineTuner(options.pretrained), random_state=options.seed, verbose=1)
-
-
-def report(methods, scores, X, y, X_test, y_test, options):
-    """Fit every method and print its row."""
-    print(f"\n{len(X):,} texts to train on, {len(X_test):,} to test on, {torch.get_num_threads()} threads\n")
-    print(f"| | {' | '.join(scores)} | seconds |", "|---" * (len(scores) + 2) + "|", sep="\n", flush=True)
-    for name, model in methods.items():
-        started = time.perf_counter()
-        predicted = model.fit(X, y).predict(X_test)
-        figures = " | ".join(f"{score(y_test, predicted):.3f}" for score in scores.values())
-        print(f"| {name} | {figures} | {time.perf_counter() - started:.0f} |", flush=True)
+TASKS = {"german": german, "labels": labels, "numbers": numbers}
 
 
 def main():
-    """Run the tasks that were asked for."""
+    """Fit what is missing and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks", nargs="+", choices=["german", "labels", "numbers"])
+    parser.add_argument("tasks", nargs="+", choices=TASKS)
     parser.add_argument("--pretrained", default="en")
-    parser.add_argument("--most", type=int, default=5_000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--most", type=int, default=3_000, help="texts to train on")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--results", type=Path, required=True, help="JSON lines of finished fits")
     options = parser.parse_args()
+    rows = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
+    done = {(row["task"], row["texts"], row["method"], row["seed"]) for row in rows}
     for task in options.tasks:
-        {"german": german, "labels": labels, "numbers": numbers}[task](options)
+        methods, scores, (X, y), (X_test, y_test) = TASKS[task](options.pretrained)
+        X, y = np.asarray(X, dtype=object), np.asarray(y)
+        for seed in options.seeds:
+            chosen = np.random.default_rng(seed).permutation(len(X))[: options.most]
+            for method, model in methods.items():
+                if (task, len(chosen), method, seed) in done:
+                    continue
+                started = time.perf_counter()
+                if "random_state" in model.get_params():
+                    model.set_params(random_state=seed, verbose=1)
+                predicted = model.fit(X[chosen], y[chosen]).predict(X_test)
+                figures = {name: round(float(score(y_test, predicted)), 4) for name, score in scores.items()}
+                seconds = round(time.perf_counter() - started, 1)
+                row = {"task": task, "texts": len(chosen), "method": method, "seed": seed, "seconds": seconds}
+                rows.append(row | {"scores": figures})
+                print(rows[-1], flush=True)
+                with open(options.results, "a") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
+        print_table(pd.DataFrame([row for row in rows if row["task"] == task]))
+
+
+def print_table(rows):
+    """Mean and standard deviation over the seeds as Markdown, with the mean seconds."""
+    scores = pd.DataFrame(rows["scores"].tolist(), index=rows.index)
+    print(f"| task, texts, method | {' | '.join(scores)} | seconds |", "|---" * (scores.shape[1] + 2) + "|", sep="\n")
+    for (task, texts, method), group in rows.groupby(["task", "texts", "method"], sort=False):
+        of_group = scores.loc[group.index]
+        spreads = ["" if np.isnan(std) else f" ± {std:.3f}" for std in of_group.std()]
+        cells = [f"{mean:.3f}{spread}" for mean, spread in zip(of_group.mean(), spreads)]
+        print(f"| {task}, {texts:,}, {method} | {' | '.join(cells)} | {group['seconds'].mean():.0f} |")
 
 
 if __name__ == "__main__":
