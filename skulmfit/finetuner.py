@@ -289,6 +289,11 @@ class LMFineTuner(TextEstimator):
         tokenizer = self._own_tokenizer(texts)
         if self.pretrained is not None:
             data = load_pretrained(self.pretrained, self.direction)
+            if self.architecture == "qrnn" and data.architecture.kind == "lstm":
+                raise ValueError(
+                    f"architecture='qrnn' is of a new network; pretrained={self.pretrained!r} has LSTM layers. Give "
+                    "pretrained=None, or the path of a QRNN."
+                )
             return (data, None) if tokenizer is None else data.with_tokenizer(tokenizer)
         tokenizer = tokenizer or self._trained_tokenizer(texts)
         sizes = (self.embedding_dim, self.hidden_dim, self.n_layers)
@@ -466,7 +471,8 @@ class LMFineTuner(TextEstimator):
         Returns
         -------
         str
-            The prompt, in the spacing and typography that the tokenizer knows, and what follows it.
+            The prompt and what follows it, as far as the tokenizer tells texts apart: one kind of quotes and dashes,
+            single spaces, single capital letters lowered.
 
         Examples
         --------

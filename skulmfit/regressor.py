@@ -78,6 +78,8 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator):
         Number of epochs after the language-model stage, all stages together.
     vocab_size_ : int
         Number of pieces of the tokenizer.
+    vocab_transfer_ : dict
+        What became of the vocabulary of the pretrained model, as in `LMFineTuner`; only with a tokenizer of one's own.
 
     See Also
     --------

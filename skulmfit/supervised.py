@@ -134,12 +134,15 @@ class SupervisedEstimator(TextEstimator):
                 "_architecture": lm._architecture, "_tokenizer": lm._tokenizer, "vocab_size_": len(lm._tokenizer),
                 "_n_outputs": targets.n_outputs, "_hidden_dim": self.hidden_dim, "recipe_": recipe,
             }  # fmt: skip
+            if hasattr(lm, "vocab_transfer_"):
+                parts["vocab_transfer_"] = lm.vocab_transfer_
             so_far = {"history_": lm.history_, "lm_stages_": lm.stages_, "stages_": [], "n_iter_": 0, "directions_": {}}
             so_far |= parts | {"_interrupted": False}
             tasks.snapshot = lambda: so_far | {"_network": copy.deepcopy(network).cpu().eval()}
             run = self._train(network, recipe, lm, corpus, targets, weights, split, runtime, seed, tasks)
         # Nothing of an earlier fit is touched before this one has come to its end.
-        self.__dict__.pop("directions_", None)
+        for name in ("directions_", "vocab_transfer_"):
+            self.__dict__.pop(name, None)
         self.__dict__.update(parts)
         self._network = network.cpu().eval()
         (self.stages_, history, self._interrupted), self.lm_stages_ = run, list(lm.stages_)

@@ -84,6 +84,7 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
     if getattr(getattr(y, "dtype", None), "kind", "") == "T":  # NumPy's StringDType, which scikit-learn stumbles over
         y = y.astype(object)
+    _check_one_label_each(y)
     y = column_or_1d(y, warn=True)
     check_consistent_length(texts, y)
     assert_all_finite(y, input_name="y")
@@ -97,6 +98,16 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
             f"{name} needs samples of at least 2 classes in y, but it contains only one class: {classes.tolist()[0]!r}."
         )
     return classes, indices
+
+
+def _check_one_label_each(y: Any) -> None:
+    """Raise if y is lists of labels: several a text are an indicator matrix."""
+    for row, label in enumerate(y if isinstance(y, Iterable) and not isinstance(y, str) else []):
+        if isinstance(label, list | tuple | set | frozenset) and len(label) != 1:
+            raise ValueError(
+                f"Every label of y must be one value; row {row} is {label!r}. For several labels a text give an "
+                "indicator matrix: sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
+            )
 
 
 def check_known_labels(y: Any, texts: list[str], classes: np.ndarray) -> np.ndarray:

@@ -129,6 +129,16 @@ def test_weights_pull_towards_their_class():
     assert weighted.predict_proba(ODD_TEXTS)[:, 1].mean() > plain.predict_proba(ODD_TEXTS)[:, 1].mean()
 
 
+def test_label_smoothing_keeps_probabilities_from_the_extremes(tiny_lm):
+    options = {"epochs": 20, "dropout_multiplier": 0.0, "learning_rate": 0.02, "random_state": 0}
+    plain, smoothed = (
+        ULMFiTClassifier(FrozenEstimator(tiny_lm), label_smoothing=amount, **options).fit(TEXTS, LABELS)
+        for amount in (0.0, 0.4)
+    )
+    assert plain.predict_proba(TEXTS).max(axis=1).mean() > 0.95
+    assert smoothed.predict_proba(TEXTS).max(axis=1).mean() < 0.9
+
+
 def test_the_plan_and_the_history_of_both_stages_are_visible(tiny_classifier):
     names = list(dict.fromkeys(row["stage"] for row in tiny_classifier.history_))
     assert names == ["language model", "all layers"]

@@ -1,6 +1,7 @@
 import collections
 import io
 import pickle
+import tarfile
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import sentencepiece
 import torch
 
 from skulmfit import LMFineTuner
-from skulmfit.interop.fastai import load_fastai
+from skulmfit.interop import load_fastai
 from skulmfit.text.rules import apply_rules
 from tests.conftest import TEXTS
 from tests.test_awd_lstm import numpy_lstm
@@ -77,6 +78,32 @@ def encoder_only():
 def classifier():
     state = {name.replace("0.", "0.module.", 1): value for name, value in v2().items() if name.startswith("0.")}
     return state | {"1.layers.0.0.weight": tensor(3 * E), "1.layers.0.2.weight": tensor(50, 3 * E)}
+
+
+def v1_encoder():
+    """An encoder of fastai v1 that was saved without the raw weights, as it is at prediction."""
+    return {name.replace(".weight_hh_l0_raw", ".module.weight_hh_l0"): value for name, value in encoder_only().items()}
+
+
+def v07_encoder():
+    return {name.removeprefix("0."): value for name, value in v07().items() if name.startswith("0.")}
+
+
+def v1_classifier():
+    """The head of fastai v1 stands in one flat list of layers."""
+    state = classifier()
+    return {name.replace("1.layers.0.", "1.layers."): value for name, value in state.items()}
+
+
+def qrnn_encoder():
+    """MultiFiT's `enc_best.pth`."""
+    return {name.removeprefix("0."): value for name, value in qrnn().items() if name.startswith("0.")}
+
+
+def qrnn_classifier():
+    """MultiFiT's `cls_best.pth`."""
+    state = {name.replace("0.", "0.module.", 1): value for name, value in qrnn().items() if name.startswith("0.")}
+    return state | {"1.layers.0.weight": tensor(3 * E), "1.layers.2.weight": tensor(50, 3 * E)}
 
 
 def qrnn(folder="linear"):
@@ -153,25 +180,46 @@ def test_fastai_07_has_other_names_and_no_bias(tmp_path):
     assert list(data.tokenizer.encode(["Don't"])[0]) == [2, 3, 4]  # it knew no marker of capitals
 
 
-@pytest.mark.parametrize("layout", [encoder_only, classifier])
+def test_repetitions_that_a_vocabulary_has_no_marker_for_stay_as_they_are(tmp_path):
+    data = load_fastai(*stored(tmp_path, v2(), ["other" if word == "xxrep" else word for word in WORDS]))
+    ids = data.tokenizer.encode(["A filmmm... a a a."])[0]
+    assert [WORDS[index] for index in ids[1:]] == ["a", "xxunk", "xxunk", "xxwrep", "xxunk", "a", "."]
+
+
+@pytest.mark.parametrize("layout", [encoder_only, classifier, v1_encoder, v1_classifier, v07_encoder])
 def test_of_encoders_and_classifiers_the_encoder_is_taken(tmp_path, layout):
     state = layout()
-    prefix = "" if layout is encoder_only else "0.module."
+    as_v2 = {"0." + name.removeprefix("0.module."): value for name, value in state.items()} | {
+        "1.decoder.bias": torch.zeros(V)
+    }
+    raw = {name.replace(".module.weight_hh_l0", ".weight_hh_l0").removesuffix("_raw") + "_raw": value
+           for name, value in as_v2.items() if "weight_hh" in name}  # fmt: skip
     data = load_fastai(*stored(tmp_path, state))
-    np.testing.assert_array_equal(data.weights["encoder.embedding"], state[prefix + "encoder.weight"])
-    np.testing.assert_array_equal(data.weights["encoder.layers.1.weight_hh"], state[prefix + "rnns.1.weight_hh_l0_raw"])
-    assert not data.weights["decoder_bias"].any()
+    np.testing.assert_allclose(logits(data, IDS), expected(as_v2 | raw, IDS), atol=1e-5)
+
+
+def expected_of_qrnn(state, ids, folder="linear"):
+    """Logits of MultiFiT's language model in numpy."""
+    x = state["0.encoder.weight"].numpy()[ids]
+    for index in range(4):
+        weight, bias = (state[f"0.rnns.{index}.{folder}.{name}"] for name in ("weight_raw", "module.bias"))
+        layer = Plain(len(bias) // 3, weight=weight, bias=bias, window=1 if index else 2)
+        x = numpy_qrnn(layer, x, np.zeros(layer.hidden_dim), np.zeros(x.shape[1]))[0]
+    return x @ state["0.encoder.weight"].numpy().T + state["1.decoder.bias"].numpy()
 
 
 @pytest.mark.parametrize("folder", ["linear", "layers.0.linear"], ids=["old", "new"])
 def test_multifits_qrnn_gives_its_logits(tmp_path, folder):
     state = qrnn(folder)
-    x = state["0.encoder.weight"].numpy()[IDS]
-    for index in range(4):
-        weight, bias = (state[f"0.rnns.{index}.{folder}.{name}"] for name in ("weight_raw", "module.bias"))
-        layer = Plain(len(bias) // 3, weight=weight, bias=bias, window=1 if index else 2)
-        x = numpy_qrnn(layer, x, np.zeros(layer.hidden_dim), np.zeros(x.shape[1]))[0]
-    reference = x @ state["0.encoder.weight"].numpy().T + state["1.decoder.bias"].numpy()
+    data = load_fastai(*stored(tmp_path, state))
+    np.testing.assert_allclose(logits(data, IDS), expected_of_qrnn(state, IDS, folder), atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", [qrnn_encoder, qrnn_classifier])
+def test_of_multifits_encoders_and_classifiers_the_encoder_is_taken(tmp_path, layout):
+    state = layout()
+    as_language_model = {"0." + name.removeprefix("0.module."): value for name, value in state.items()}
+    reference = expected_of_qrnn(as_language_model | {"1.decoder.bias": torch.zeros(V)}, IDS)
     np.testing.assert_allclose(logits(load_fastai(*stored(tmp_path, state)), IDS), reference, atol=1e-5)
 
 
@@ -217,6 +265,7 @@ def test_pieces_of_a_sentencepiece_model_find_their_rows(tmp_path):
     ("change", "message"),
     [
         (lambda state: state.pop("0.encoder.weight"), "has no encoder.weight"),
+        (lambda state: [state.pop(name) for name in list(state) if "rnns" in name], r"has no 0\.rnns\.0"),
         (lambda state: state.pop("0.rnns.1.module.bias_hh_l0"), r"has no 0\.rnns\.1\.module\.bias_hh_l0"),
         (lambda state: state.update({"0.extra": torch.ones(1)}), r"not: \['0\.extra'\]"),
         (
@@ -244,6 +293,14 @@ def test_pickles_that_could_run_code_are_refused(tmp_path):
         load_fastai(*stored(tmp_path, v2(), collections.OrderedDict(a=1)))
     with pytest.raises(ValueError, match=r"learn\.save\(name, with_opt=False\)"):
         load_fastai(*stored(tmp_path, {"model": v2(), "opt": sigmoid}))
+
+
+def test_an_archive_asks_to_be_unpacked(tmp_path):
+    _, vocabulary = stored(tmp_path, v2())
+    with tarfile.open(tmp_path / "fwd.tgz", "w:gz") as archive:
+        archive.add(tmp_path / "lm.pth")
+    with pytest.raises(ValueError, match=r"fwd\.tgz' is an archive: unpack it"):
+        load_fastai(tmp_path / "fwd.tgz", vocabulary)
 
 
 def test_a_truncated_file_is_refused(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -55,8 +56,11 @@ def test_weights_nobody_has_asked_for_are_an_error():
 
 
 def test_a_regressor_asks_for_weights_too():
-    regressor = ULMFiTRegressor(LMFineTuner(**TINY, epochs=1), epochs=1).set_fit_request(sample_weight=True)
-    make_pipeline(FunctionTransformer(list), regressor).fit(TEXTS, np.arange(24.0), sample_weight=WEIGHTS)
+    regressor = ULMFiTRegressor(LMFineTuner(**TINY, epochs=1), epochs=1, random_state=0)
+    asked = clone(regressor).set_fit_request(sample_weight=True)
+    pipeline = make_pipeline(FunctionTransformer(list), asked).fit(TEXTS, np.arange(24.0), sample_weight=WEIGHTS)
+    removed = regressor.fit(TEXTS[:18], np.arange(18.0))
+    np.testing.assert_array_equal(pipeline.predict(TEXTS), removed.predict(TEXTS))
 
 
 def test_held_out_texts_pass_the_steps_before_the_classifier():

@@ -66,6 +66,13 @@ def test_class_weights_of_labels_that_are_not_there_are_refused(class_weight, me
         small(class_weight=class_weight).fit(TEXTS, LABELS)
 
 
+def test_weights_of_texts_pull_towards_their_labels():
+    texts, contradictory = np.repeat(TEXTS[:6], 4).tolist(), np.tile([[1, 0], [0, 1]], (12, 1))
+    heavy = np.where(contradictory[:, 0] == 1, 1.0, 0.1)
+    weighted = small(epochs=20).fit(texts, contradictory, heavy).predict_proba(TEXTS).mean(axis=0)
+    assert weighted[0] > 0.7 > 0.3 > weighted[1]
+
+
 def test_indicators_other_than_0_and_1_are_refused():
     with pytest.raises(ValueError, match=r"holds 0 and 1 only; y has \[-1, 1\]"):
         small().fit(TEXTS, 2 * LABELS - 1)

@@ -123,3 +123,8 @@ def test_unknown_kinds_and_windows_are_refused():
         LMFineTuner(architecture="gru").fit(TEXTS)
     with pytest.raises(ValueError, match="window must be 1 or 2, got 3"):
         QRNNLayer(2, 2, 3)
+
+
+def test_a_qrnn_from_the_weights_of_an_lstm_is_refused():
+    with pytest.raises(ValueError, match=r"architecture='qrnn' is of a new network.*Give pretrained=None"):
+        LMFineTuner(architecture="qrnn").fit(TEXTS)

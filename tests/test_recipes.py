@@ -30,7 +30,7 @@ GRADUAL = [
 ]
 
 
-@pytest.mark.parametrize("name", ["skulmfit", "paper"])
+@pytest.mark.parametrize("name", ["skulmfit", "paper", "multifit"])
 def test_layers_join_from_the_top_one_by_one(name):
     assert [list(stage.learning_rates) for stage in plan(name, gradual_unfreezing=True)] == GRADUAL
 
@@ -40,8 +40,8 @@ def test_without_gradual_unfreezing_all_layers_train_from_the_start(name):
     assert [list(stage.learning_rates) for stage in plan(name, gradual_unfreezing=False)] == [GRADUAL[-1]]
 
 
-def test_the_default_recipe_does_not_unfreeze_gradually_and_the_paper_does():
-    assert [len(plan(name)) for name in ("skulmfit", "paper")] == [1, 5]
+def test_of_the_recipes_without_fastais_the_paper_alone_unfreezes_gradually():
+    assert [len(plan(name)) for name in ("skulmfit", "paper", "multifit")] == [1, 5, 1]
 
 
 def test_fastai_unfreezes_two_layers_and_then_everything():

@@ -58,6 +58,13 @@ def test_a_weight_of_zero_is_a_removed_text():
     np.testing.assert_array_equal(weighted.predict(TEXTS), removed.predict(TEXTS))
 
 
+def test_weights_pull_towards_their_targets():
+    stars = np.tile([1.0, 5.0], 12)  # every text has both
+    texts, heavy = np.repeat(TEXTS[:6], 4).tolist(), np.where(stars == 5, 1.0, 0.1)
+    plain, weighted = small(epochs=20).fit(texts, stars), small(epochs=20).fit(texts, stars, heavy)
+    assert weighted.predict(TEXTS).mean() > plain.predict(TEXTS).mean() + 0.5
+
+
 @pytest.mark.parametrize("copier", [copy.deepcopy, lambda r: pickle.loads(pickle.dumps(r))], ids=["deepcopy", "pickle"])
 def test_a_copy_predicts_the_same(fitted, copier):
     np.testing.assert_array_equal(copier(fitted).predict(TEXTS), fitted.predict(TEXTS))

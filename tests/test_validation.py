@@ -59,6 +59,8 @@ def test_what_is_not_texts_gets_one_clear_error(X, message):
         ([0.5, 1.5], "Unknown label type"),
         ([0.0, np.nan], "contains NaN"),
         (np.array(["a", None], dtype=object), "missing"),
+        ([("a", "b"), ("a",)], r"row 0 is \('a', 'b'\).*MultiLabelBinarizer"),
+        (pd.Series([["a"], []]), r"row 1 is \[\].*MultiLabelBinarizer"),
     ],
 )
 def test_what_is_not_labels_gets_one_clear_error(y, message):

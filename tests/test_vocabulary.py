@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import sentencepiece
 
+import skulmfit
 from skulmfit import LMFineTuner, ULMFiTClassifier
 from skulmfit.pretrained.language_model import LanguageModelData
 from skulmfit.text.rules import apply_rules
@@ -119,6 +120,21 @@ def test_a_callable_splits_texts_into_words(pretrained):
     assert classifier.fit(TEXTS, LABELS).predict(TEXTS).shape == (24,)
     with pytest.raises(ValueError, match="cannot be stored in a file without code"):
         lm.language_model().save(pretrained.with_name("words.npz"))
+
+
+def test_a_classifier_reports_the_transfer_of_its_language_model(pretrained, tmp_path):
+    classifier = ULMFiTClassifier(LMFineTuner(pretrained, tokenizer="train"), epochs=1, random_state=0)
+    report = classifier.fit(TEXTS, LABELS).vocab_transfer_
+    assert report["kept"] > 10
+    classifier.save(tmp_path / "classifier.npz")
+    assert skulmfit.load(tmp_path / "classifier.npz").vocab_transfer_ == report
+    assert not hasattr(classifier.set_params(lm__tokenizer=None).fit(TEXTS, LABELS), "vocab_transfer_")
+
+
+@pytest.mark.parametrize("split", [lambda text: None, lambda text: [1, 2]], ids=["None", "numbers"])
+def test_a_callable_that_returns_no_words_is_named(pretrained, split):
+    with pytest.raises(TypeError, match="tokenizer must return the words of a text, a list of str; of 'A fine film"):
+        LMFineTuner(pretrained, tokenizer=split).fit(TEXTS)
 
 
 def test_without_another_tokenizer_there_is_no_report(pretrained):

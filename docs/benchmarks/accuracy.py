@@ -8,7 +8,8 @@ all training texts, made once for each set and kept in --models FOLDER.
 
 Reads the labelled sets from the folder in SKULMFIT_DATA (default ../shared/data). Draw `d` takes the first documents of
 `numpy.random.default_rng(d).permutation(n_train)`, the same ones for every method, and is the classifier's
-`random_state`. With --results FILE finished fits are kept, and a second run continues. With --tuning the test set
+`random_state`. With --results FILE finished fits are kept, and a second run continues; FILE, and the FOLDER of
+--models, are of one choice of the options below: another choice needs others. With --tuning the test set
 is not touched: draw `d` takes the permutation of seed 100 + d, and its last 1,000 texts are what is tested on.
 --most N makes `all` at most N texts, --words N cuts every text to its first N words, --test N tests on the first N
 texts of a fixed permutation, --unlabelled N lets the language model of `unlabelled` read N texts; --plot FILE draws
@@ -19,6 +20,7 @@ import argparse
 import json
 import os
 import time
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -35,8 +37,6 @@ from sklearn.preprocessing import StandardScaler
 import skulmfit
 from skulmfit import LMFineTuner, ULMFiTClassifier
 
-METHODS = ["tfidf", "nbsvm", "features", "ulmfit", "unlabelled"]
-
 
 class LogCountRatios(TransformerMixin, BaseEstimator):
     """Binarised counts times the log of how much more frequent each n-gram is in the texts of the class."""
@@ -52,17 +52,61 @@ class LogCountRatios(TransformerMixin, BaseEstimator):
         return X.multiply(self.ratios_).tocsr()
 
 
-def tfidf(draw):
+@dataclass
+class Problem:
+    """A draw of a set."""
+
+    name: str
+    draw: int
+    train: pd.DataFrame  # in the order of the draw
+    test: pd.DataFrame
+
+
+def tfidf(problem, options):
     """The baseline of the data's README."""
     return make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
     )
 
 
-def nbsvm(draw):
+def nbsvm(problem, options):
     """NB-SVM over 1-2 grams, one class against the rest."""
     against_rest = OneVsRestClassifier(make_pipeline(LogCountRatios(), LogisticRegression(max_iter=1000)))
     return make_pipeline(CountVectorizer(ngram_range=(1, 2), binary=True), against_rest)
+
+
+def features(problem, options):
+    """Logistic regression on the pooled states of the shipped model."""
+    scaled = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+    return make_pipeline(LMFineTuner(options.pretrained, epochs=0), scaled)
+
+
+def ulmfit(problem, options):
+    """Everything at its default, the labelled texts alone."""
+    return classifier(LMFineTuner(options.pretrained), problem, options)
+
+
+def unlabelled(problem, options):
+    """The same on a language model that has read all training texts, made by the first fit that wants it."""
+    path = options.models / f"{problem.name}.npz"
+    if not path.exists():
+        texts = np.array([*problem.train["text"], *read_unlabelled(problem.name, options.words)], dtype=object)
+        texts = texts[np.random.default_rng(0).permutation(len(texts))[: options.unlabelled]]
+        lm = LMFineTuner(options.pretrained, random_state=0, verbose=1).set_params(**json.loads(options.lm_params))
+        test = problem.test["text"]
+        nats = -lm.fit(texts).score_samples(test).sum() / test.str.split().str.len().sum()
+        print(f"{nats:.3f} nats per word of the texts to test on")
+        options.models.mkdir(exist_ok=True)
+        lm.save(path)
+    return classifier(FrozenEstimator(skulmfit.load(path)), problem, options)
+
+
+def classifier(lm, problem, options):
+    """The classifier of a draw."""
+    return ULMFiTClassifier(lm, random_state=problem.draw).set_params(**json.loads(options.set_params))
+
+
+METHODS = {method.__name__: method for method in (tfidf, nbsvm, features, ulmfit, unlabelled)}
 
 
 def arguments():
@@ -83,35 +127,15 @@ def arguments():
     parser.add_argument("--models", type=Path, help="folder of the language models of `unlabelled`")
     parser.add_argument("--unlabelled", type=int)
     parser.add_argument("--plot", type=Path)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if "unlabelled" in options.methods and options.models is None:
+        parser.error("unlabelled keeps its language models in a folder: give --models FOLDER")
+    return options
 
 
 def main():
     """Fit what is missing and print the table."""
     options = arguments()
-
-    def features(draw):
-        scaled = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
-        return make_pipeline(LMFineTuner(options.pretrained, epochs=0), scaled)
-
-    def ulmfit(draw):
-        lm = LMFineTuner(options.pretrained)
-        return ULMFiTClassifier(lm, random_state=draw).set_params(**json.loads(options.set_params))
-
-    def unlabelled(draw):
-        path = options.models / f"{name}.npz"
-        if not path.exists():
-            texts = np.array([*train["text"], *read_unlabelled(name, options.words)], dtype=object)
-            texts = texts[np.random.default_rng(0).permutation(len(texts))[: options.unlabelled]]
-            options.models.mkdir(exist_ok=True)
-            lm = LMFineTuner(options.pretrained, random_state=0, verbose=1).set_params(**json.loads(options.lm_params))
-            nats = -lm.fit(texts).score_samples(test["text"]).sum() / test["text"].str.split().str.len().sum()
-            print(f"{nats:.3f} nats per word of the texts to test on")
-            lm.save(path)
-        lm = FrozenEstimator(skulmfit.load(path))
-        return ULMFiTClassifier(lm, random_state=draw).set_params(**json.loads(options.set_params))
-
-    methods = [method for method in (tfidf, nbsvm, features, ulmfit, unlabelled) if method.__name__ in options.methods]
     rows = [json.loads(line) for line in options.results.read_text().splitlines()] if _exists(options.results) else []
     done = {(row["set"], row["size"], row["method"], row["draw"]) for row in rows}
     for name in options.sets:
@@ -120,14 +144,14 @@ def main():
                 train, test = draw_texts(name, draw, tuning=options.tuning, words=options.words)
                 test = test.iloc[np.random.default_rng(0).permutation(len(test))[: options.test]]
                 chosen = train.iloc[: options.most if size == "all" else int(size)]
-                for method in methods:
-                    if (name, size, method.__name__, draw) in done:
+                for method in options.methods:
+                    if (name, size, method, draw) in done:
                         continue
                     started = time.perf_counter()
-                    model = method(draw).fit(chosen["text"], chosen["label"])
-                    accuracy = 100 * model.score(test["text"], test["label"])
+                    model = METHODS[method](Problem(name, draw, train, test), options)
+                    accuracy = 100 * model.fit(chosen["text"], chosen["label"]).score(test["text"], test["label"])
                     rows.append({
-                        "set": name, "size": size, "method": method.__name__, "draw": draw,
+                        "set": name, "size": size, "method": method, "draw": draw,
                         "accuracy": round(accuracy, 2), "seconds": round(time.perf_counter() - started, 1),
                     })  # fmt: skip
                     print(rows[-1], flush=True)

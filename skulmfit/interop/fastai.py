@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ def load_fastai(
     words = list(vocabulary) if not isinstance(vocabulary, str | os.PathLike) else _read_vocabulary(Path(vocabulary))
     if len(words) != len(embedding):
         raise ValueError(f"The vocabulary has {len(words)} tokens, but the embeddings have {len(embedding)} rows.")
-    n_layers = len({match[1] for name in state if (match := _LAYER.search(name))})
+    n_layers = max(1, len({match[1] for name in state if (match := _LAYER.search(name))}))  # at least one is asked for
     kind = "qrnn" if any("linear" in name for name in state) else "lstm"
     layer = _qrnn_layer if kind == "qrnn" else _lstm_layer
     arrays: Arrays = {"encoder.embedding": embedding}
@@ -151,6 +152,8 @@ def _qrnn_layer(reader: _Reader, index: int) -> Arrays:
 
 def _read_tensors(path: Path) -> Arrays:
     """Float32 arrays by name of a file of torch's."""
+    if path.is_file() and tarfile.is_tarfile(path):
+        raise ValueError(f"{os.fspath(path)!r} is an archive: unpack it, and give the files of weights and vocabulary.")
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:

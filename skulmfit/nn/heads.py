@@ -22,12 +22,10 @@ class LanguageModel(nn.Module):
         """Encode ids (B, T), continuing from a state."""
         return self.encoder(ids, state)
 
-    def cross_entropy(self, output: Tensor, targets: Tensor, row_weights: Tensor | None = None, **options) -> Tensor:
-        """Mean negative log-likelihood in nats of targets (B, T), given outputs (B, T, E)."""
+    def cross_entropy(self, output: Tensor, targets: Tensor, *, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Mean negative log-likelihood in nats of targets (B, T), given outputs (B, T, E); products in `dtype`."""
         hidden = output.flatten(0, 1).float() * self.encoder.architecture.output_scale  # (B*T, E)
-        return linear_cross_entropy(
-            hidden, self.encoder.embedding, self.decoder_bias, targets.flatten(), row_weights, **options
-        )
+        return linear_cross_entropy(hidden, self.encoder.embedding, self.decoder_bias, targets.flatten(), dtype=dtype)
 
     def log_likelihoods(self, output: Tensor, targets: Tensor) -> Tensor:
         """Log-likelihood of every target, (B, T), given outputs (B, T, E)."""

@@ -13,8 +13,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """Cross-entropy of `hidden @ weight.T + bias`, computed in chunks of rows together with its gradients."""
 
     @staticmethod
-    def forward(ctx, hidden, weight, bias, targets, row_weights, label_smoothing, dtype, needs_grad):
-        """Hidden (N, E), weight (V, E), bias (V,), targets (N,), row_weights (N,) summing to 1."""
+    def forward(ctx, hidden, weight, bias, targets, dtype, needs_grad):
+        """Hidden (N, E), weight (V, E), bias (V,), targets (N,)."""
         low_weight, low_bias = weight.to(dtype), bias.to(dtype)
         n_logits = _LOGITS_PER_CHUNK if hidden.device.type == "cpu" else _LOGITS_PER_CHUNK_GPU
         n_rows = min(len(hidden), max(1, n_logits // len(weight)))
@@ -32,12 +32,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
             low_logits = torch.addmm(low_bias, low_hidden, low_weight.T, out=low_buffer[:n])  # (n, V)
             logits = logit_buffer[:n].copy_(low_logits)
             log_probs = torch.log_softmax(logits, dim=1, out=log_prob_buffer[:n])
-            picked = log_probs.gather(1, targets[rows, None])[:, 0]  # (n,)
-            if label_smoothing:
-                picked = (1 - label_smoothing) * picked + label_smoothing * log_probs.mean(dim=1)
-            loss -= row_weights[rows] @ picked
+            loss -= log_probs.gather(1, targets[rows, None]).sum() / len(hidden)
             if needs_grad:
-                grad = _logit_gradient(log_probs, targets[rows], row_weights[rows], label_smoothing)
+                grad = _logit_gradient(log_probs, targets[rows], len(hidden))
                 grads[2] += grad.sum(dim=0)
                 low_grad = low_buffer[:n].copy_(grad)
                 grads[0][rows] = low_grad @ low_weight
@@ -49,27 +46,18 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx, grad_loss):
         """Scale the gradients that `forward` has computed."""
         grad_hidden, grad_weight, grad_bias = (grad * grad_loss for grad in ctx.saved_tensors)
-        return grad_hidden, grad_weight, grad_bias, None, None, None, None, None
+        return grad_hidden, grad_weight, grad_bias, None, None, None
 
 
-def _logit_gradient(log_probs: Tensor, targets: Tensor, row_weights: Tensor, label_smoothing: float) -> Tensor:
-    """Turn log-probabilities (n, V) in place into the gradient of the loss with respect to the logits."""
+def _logit_gradient(log_probs: Tensor, targets: Tensor, n_rows: int) -> Tensor:
+    """Turn log-probabilities (n, V) in place into the gradient, with respect to the logits, of a mean over n_rows."""
     grad = log_probs.exp_()
-    if label_smoothing:
-        grad -= label_smoothing / grad.shape[1]
-    grad[torch.arange(len(grad), device=grad.device), targets] -= 1 - label_smoothing
-    return grad.mul_(row_weights[:, None])
+    grad[torch.arange(len(grad), device=grad.device), targets] -= 1
+    return grad.mul_(1 / n_rows)
 
 
 def linear_cross_entropy(
-    hidden: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    targets: Tensor,
-    row_weights: Tensor | None = None,
-    *,
-    label_smoothing: float = 0.0,
-    dtype: torch.dtype = torch.float32,
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, dtype: torch.dtype = torch.float32
 ) -> Tensor:
     """Mean cross-entropy of a linear layer's logits, which never exist as a whole.
 
@@ -82,17 +70,11 @@ def linear_cross_entropy(
     weight : Tensor of shape (V, E)
     bias : Tensor of shape (V,)
     targets : Tensor of shape (N,)
-    row_weights : Tensor of shape (N,), optional
-        Weight of each row; the result is the weighted mean.
-    label_smoothing : float, default=0.0
     dtype : torch.dtype, default=torch.float32
     """
-    if row_weights is None:
-        row_weights = hidden.new_ones(len(hidden), dtype=torch.float32)
-    row_weights = row_weights / row_weights.sum()
     needs_grad = torch.is_grad_enabled()  # inside the function it never is
     with torch.autocast(hidden.device.type, enabled=False):
-        return _LinearCrossEntropy.apply(hidden, weight, bias, targets, row_weights, label_smoothing, dtype, needs_grad)
+        return _LinearCrossEntropy.apply(hidden, weight, bias, targets, dtype, needs_grad)
 
 
 def activation_regularisation(output: Tensor, raw_output: Tensor, alpha: float, beta: float) -> Tensor:

@@ -8,7 +8,7 @@ of the user's text each character came from.
 import html
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ class Rule(NamedTuple):
 
     pattern: re.Pattern[str]
     replacement: Callable[[re.Match[str]], str]
+    marker: str | None = None  # without which in the vocabulary the substitution makes no sense
 
 
 def _constant(text: str) -> Callable[[re.Match[str]], str]:
@@ -72,8 +73,8 @@ RULES: tuple[Rule, ...] = (
     Rule(re.compile(r"\.{3,}|\.(?: \.){2,}"), _constant("…")),
     # Treebank-style clitics are rejoined, so that tokenised and plain English look the same: do n't, it 's.
     Rule(re.compile(r"(?<=\w) (?=(?:n't|'s|'re|'ve|'ll|'d|'m)\b)", re.I), _constant("")),
-    Rule(re.compile(rf"([^\s\d])\1{{{_MIN_RUN - 1},}}"), _repeated_char),
-    Rule(re.compile(rf"\b({_LETTER}+)(?:\s+\1\b){{{_MIN_RUN - 1},}}"), _repeated_word),
+    Rule(re.compile(rf"([^\s\d])\1{{{_MIN_RUN - 1},}}"), _repeated_char, REPEATED_CHAR),
+    Rule(re.compile(rf"\b({_LETTER}+)(?:\s+\1\b){{{_MIN_RUN - 1},}}"), _repeated_word, REPEATED_WORD),
     Rule(re.compile(rf"(?<![^\W_])(?<!\w')[^\W\d_a-z](?:'?{_LETTER})*"), _case),
     # Punctuation and symbols are words of their own, but not the apostrophe in don't or the point in 3.14.
     Rule(
@@ -90,15 +91,15 @@ def _lower(text: str) -> str:
     return lowered if len(lowered) == len(text) else "".join(char.lower() for char in text)
 
 
-def apply_rules(text: str) -> str:
+def apply_rules(text: str, rules: Sequence[Rule] = RULES) -> str:
     """Normalise one text to lower case with markers, words and punctuation separated by single spaces.
 
     >>> apply_rules("I LOVED it!!!!! Good good good, <br />really")
     'i xxup loved it xxrep 5 ! xxmaj good good good , really'
     """
     text = "".join(unicodedata.normalize("NFC", part) for part in _parts(text))
-    for pattern, replacement in RULES:
-        text = pattern.sub(replacement, text)
+    for rule in rules:
+        text = rule.pattern.sub(rule.replacement, text)
     return _lower(text).strip(" ")
 
 

@@ -5,9 +5,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from skulmfit.text.corpus import TokenCorpus
-from skulmfit.text.rules import BOS, MARKERS, PAD, REPEATED_CHAR, REPEATED_WORD, UNK, UPPER_CASE, apply_rules
+from skulmfit.text.rules import BOS, MARKERS, PAD, REPEATED_CHAR, REPEATED_WORD, RULES, UNK, UPPER_CASE, apply_rules
 from skulmfit.text.tokenizer import BOUNDARY, Tokenizer, check_direction
 
 _KEY = "words"
@@ -48,12 +49,13 @@ class WordTokenizer:
         missing = [word for word in (UNK, PAD, BOS) if word not in self._ids]
         if missing:
             raise ValueError(f"The vocabulary has no {', '.join(missing)}, nor a synonym of it.")
+        self._rules = [rule for rule in RULES if rule.marker is None or rule.marker in self._ids]
         self.unk_id, self.pad_id, self.bos_id = (self._ids[word] for word in (UNK, PAD, BOS))
 
     @classmethod
     def train(cls, texts: Iterable[str], split: Callable[[str], Iterable[str]], *, vocab_size: int) -> "WordTokenizer":
         """The most frequent words of texts that occur at least twice."""
-        counts = Counter(itertools.chain.from_iterable(map(split, texts)))
+        counts = Counter(itertools.chain.from_iterable(_checked_words(split, text) for text in texts))
         frequent = [word for word, count in counts.most_common() if count > 1 and word not in (UNK, PAD, BOS)]
         return cls([UNK, PAD, BOS, *frequent[: max(vocab_size - 3, 0)]], split)
 
@@ -110,13 +112,24 @@ class WordTokenizer:
         return corpus.backward() if self.direction == "backward" else corpus
 
     def _split(self, text: str) -> list[str]:
-        words = _CLITIC.sub(r" \1", apply_rules(text)).split()
+        words = _CLITIC.sub(r" \1", apply_rules(text, self._rules)).split()
         return [word for word in words if word in self._ids or word not in MARKERS]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Normalised text of token ids, markers included, `xxbos` left out."""
         words = [self.words[index] for index in ids if index != self.bos_id]
         return " ".join(words[::-1] if self.direction == "backward" else words)
+
+
+def _checked_words(split: Callable[[str], Iterable[str]], text: str) -> list[str]:
+    """The words of a text, if that is what the user's function returns."""
+    words: Any = split(text)
+    words = list(words) if isinstance(words, Iterable) else words
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise TypeError(
+            f"tokenizer must return the words of a text, a list of str; of {text[:40]!r} it makes {words!r}."
+        )
+    return words
 
 
 AnyTokenizer = Tokenizer | WordTokenizer

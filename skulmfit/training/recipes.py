@@ -183,8 +183,9 @@ CLASSIFIER_RECIPES = {
         weight_decay=0.01, clip=None, betas=(0.8, 0.99), schedule=OneCycle(),
     ),
     "multifit": Recipe(
-        phases=(Phase(ALL, 8),), learning_rate=0.02, lr_decay=2.6, lowest_rate=0.5 / 2.6**4,
+        phases=(Phase(1, 1), Phase(EACH, 1), Phase(ALL, 8)), learning_rate=0.02, lr_decay=2.6, lowest_rate=0.5 / 2.6**4,
         batch_size=18, dropouts=_MULTIFIT_DROPOUTS, dropout_multiplier=0.5, weight_decay=0.01, clip=0.12,
         betas=(0.8, 0.99), schedule=OneCycle(), label_smoothing=0.1,
+        gradual_unfreezing=False,
     ),
 }  # fmt: skip
