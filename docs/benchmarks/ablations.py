@@ -41,6 +41,7 @@ VARIANTS = {  # of the language model: parameters, recipe; of the classifier: re
     # table 7: fine-tuning of the classifier
     "head alone, 200 updates": ({}, {}, GRADUAL | {"phases": (HEAD,)}),
     "all layers at once, one constant rate": ({}, {}, ONE_RATE | CONSTANT),
+    "all layers at once, one constant rate of a tenth": ({}, {}, ONE_RATE | CONSTANT | {"learning_rate": 1e-3}),
     "all at once, discriminative rates": ({}, {}, CONSTANT),
     "all at once, slanted triangular": ({}, {}, ONE_RATE),
     "gradual unfreezing, one constant rate": ({}, {}, GRADUAL | ONE_RATE | CONSTANT),
