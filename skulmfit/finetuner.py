@@ -2,6 +2,7 @@
 
 import copy
 import os
+from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -216,27 +217,16 @@ class LMFineTuner(TextEstimator):
             corpus = data.tokenizer.encode(texts, n_threads=n_threads())
             held_out = data.tokenizer.encode(held_out_texts, n_threads=n_threads()) if held_out_texts else None
             rng, pad_id = np.random.default_rng(seed), data.tokenizer.pad_id
-            tasks.snapshot = lambda: self._fitted_so_far(data, network, recipe)
+            tasks.snapshot = lambda: _fitted(data, copy.deepcopy(network), recipe) | {"directions_": {}}
             run = self._train(network, recipe, corpus, held_out, pad_id, runtime, rng, tasks)
         # Nothing of an earlier fit is touched before this one has come to its end.
-        self.__dict__.pop("directions_", None)
-        self._architecture, self._tokenizer, self._network = data.architecture, data.tokenizer, network.cpu().eval()
-        self.recipe_, (self.stages_, self.history_, self._interrupted) = recipe, run
-        self.n_iter_, self.vocab_size_ = len(self.history_), len(data.tokenizer)
-        self.__dict__.pop("vocab_transfer_", None)
+        for name in ("directions_", "vocab_transfer_"):
+            self.__dict__.pop(name, None)
+        self.__dict__.update(_fitted(data, network, recipe, *run))
         if transfer is not None:
             self.vocab_transfer_ = transfer.report(corpus.ids)
         tasks.end()
         return self
-
-    @staticmethod
-    def _fitted_so_far(data: LanguageModelData, network: LanguageModel, recipe: Recipe) -> dict[str, Any]:
-        """Attributes of an estimator that is fitted as far as a network now is."""
-        return {
-            "_architecture": data.architecture, "_tokenizer": data.tokenizer, "vocab_size_": len(data.tokenizer),
-            "_network": copy.deepcopy(network).cpu().eval(), "directions_": {}, "_interrupted": False,
-            "recipe_": recipe, "stages_": [], "history_": [], "n_iter_": 0,
-        }  # fmt: skip
 
     def _checked_members(self) -> dict[str, "LMFineTuner"]:
         """An unfitted copy for each of two directions, once it is sure that both have a model to start from."""
@@ -527,3 +517,19 @@ class LMFineTuner(TextEstimator):
         if members := self._members():
             return sum(member.n_features_out_ for member in members)
         return (len(POOLINGS) if self.pooling == "concat" else 1) * self._architecture.embedding_dim
+
+
+def _fitted(
+    data: LanguageModelData,
+    network: LanguageModel,
+    recipe: Recipe,
+    stages: Sequence[Stage] = (),
+    history: Sequence[dict] = (),
+    interrupted: bool = False,
+) -> dict[str, Any]:
+    """Attributes of an estimator that is fitted as far as a network is."""
+    return {
+        "_architecture": data.architecture, "_tokenizer": data.tokenizer, "vocab_size_": len(data.tokenizer),
+        "_network": network.cpu().eval(), "recipe_": recipe, "stages_": list(stages), "history_": list(history),
+        "n_iter_": len(history), "_interrupted": interrupted,
+    }  # fmt: skip

@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -120,7 +120,10 @@ def train(
             if saved and index < saved["stage"]:
                 continue
             _freeze_all_but(groups, stage.learning_rates)
-            run = _StageRun(index, stage, model, groups, task, settings, runtime, rng, monitor, best, checkpoint)
+            optimizer = settings.build(groups, stage)
+            run = _StageRun(
+                index, stage, model, task, optimizer, settings.clip, runtime, rng, monitor, best, checkpoint
+            )
             if saved and index == saved["stage"]:
                 run.restore(saved)
             monitor.observer.stage_begins(stage)
@@ -136,22 +139,33 @@ def train(
     return True
 
 
+@dataclass
 class _StageRun:
     """One stage under way: what the loop changes as it goes."""
 
-    def __init__(self, index, stage, model, groups, task, settings, runtime, rng, monitor, best, checkpoint):
-        self.index, self.stage, self.model, self.task, self.settings = index, stage, model, task, settings
-        self.runtime, self.rng, self.monitor, self.best, self.checkpoint = runtime, rng, monitor, best, checkpoint
-        self.optimizer = settings.build(groups, stage)
+    index: int
+    stage: Stage
+    model: nn.Module
+    task: Task
+    optimizer: torch.optim.Optimizer
+    clip: float | None
+    runtime: Runtime
+    rng: np.random.Generator
+    monitor: Monitor
+    best: "_BestWeights"
+    checkpoint: Checkpoint | None
+    epoch: int = 0  # of this stage
+    n_done: int = 0  # batches of this epoch
+    new_losses: list[Tensor] = field(default_factory=list)  # still on the device
+    losses: list[float] = field(default_factory=list)  # of this epoch
+    weights: list[float] = field(default_factory=list)
+    seconds: float = 0.0  # of this epoch, before a resumption
+    epoch_rng: Mapping[str, Any] = field(default_factory=dict)
+    task_state: Any = None
+
+    def __post_init__(self):
         self.trained = [param for group in self.optimizer.param_groups for param in group["params"]]
-        self.n_batches = task.n_batches()
-        self.epoch = self.n_done = 0  # of this stage; batches of this epoch
-        self.new_losses: list[Tensor] = []  # still on the device
-        self.losses: list[float] = []  # of this epoch
-        self.weights: list[float] = []
-        self.seconds = 0.0  # of this epoch, before a resumption
-        self.epoch_rng: dict = {}
-        self.task_state: Any = None
+        self.n_batches = self.task.n_batches()
 
     def train(self) -> None:
         """Run the epochs that are left."""
@@ -192,8 +206,8 @@ class _StageRun:
         with self.runtime.autocast():
             result = self.task.loss(batch)
         result.objective.backward()
-        if self.settings.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.trained, self.settings.clip)
+        if self.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.trained, self.clip)
         step, n_steps = self.epoch * self.n_batches + self.n_done, self.stage.epochs * self.n_batches
         factor = self.stage.schedule.rate(step, n_steps) * result.rate_scale
         momentum = self.stage.schedule.momentum(step, n_steps)
