@@ -1,5 +1,6 @@
 """Token corpus: many documents of token ids as one flat array."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -53,11 +54,10 @@ class TokenCorpus:
 
     def backward(self) -> "TokenCorpus":
         """Every document turned round, but for its first token, `xxbos`: what a backward language model reads."""
-        starts, lengths = self.offsets[:-1], self.lengths
-        # The token at i of a document [start, end) comes from start + end - i, which leaves out the start itself.
-        source = np.repeat(starts + self.offsets[1:], lengths) - np.arange(self.offsets[-1])
-        source[starts[lengths > 0]] = starts[lengths > 0]
-        return TokenCorpus(self.ids[source], self.offsets)
+        ids = np.array(self.ids)
+        for start, end in itertools.pairwise(self.offsets.tolist()):
+            ids[start + 1 : end] = self.ids[start + 1 : end][::-1]
+        return TokenCorpus(ids, self.offsets)
 
     def take(self, indices: np.ndarray) -> "TokenCorpus":
         """The documents at `indices`, in that order."""
