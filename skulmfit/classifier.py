@@ -104,6 +104,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator):
         Number of pieces of the tokenizer.
     vocab_transfer_ : dict
         What became of the vocabulary of the pretrained model, as in `LMFineTuner`; only with a tokenizer of one's own.
+        Of two directions, each in `directions_` has it.
 
     See Also
     --------

@@ -232,10 +232,9 @@ class LMFineTuner(TextEstimator):
         """An unfitted copy for each of two directions, once it is sure that both have a model to start from."""
         self._check_parameters()
         members = {name: self._single(name) for name in DIRECTIONS}
-        for name, member in members.items():
+        for member in members.values():
             member._check_parameters()
-            if member.pretrained is not None:
-                load_pretrained(member.pretrained, name)
+            member._pretrained_model()
         return members
 
     def _single(self, direction: str) -> "LMFineTuner":
@@ -276,19 +275,26 @@ class LMFineTuner(TextEstimator):
 
     def _starting_point(self, texts: list[str]) -> tuple[LanguageModelData, Transfer | None]:
         """The language model to fine-tune, and how its embeddings were moved to another vocabulary, if they were."""
+        data = self._pretrained_model()
         tokenizer = self._own_tokenizer(texts)
-        if self.pretrained is not None:
-            data = load_pretrained(self.pretrained, self.direction)
-            if self.architecture == "qrnn" and data.architecture.kind == "lstm":
-                raise ValueError(
-                    f"architecture='qrnn' is of a new network; pretrained={self.pretrained!r} has LSTM layers. Give "
-                    "pretrained=None, or the path of a QRNN."
-                )
+        if data is not None:
             return (data, None) if tokenizer is None else data.with_tokenizer(tokenizer)
         tokenizer = tokenizer or self._trained_tokenizer(texts)
         sizes = (self.embedding_dim, self.hidden_dim, self.n_layers)
         architecture = Architecture(len(tokenizer), *sizes, kind=self.architecture)
         return LanguageModelData.from_module(LanguageModel(AWDLSTM(architecture)), tokenizer, {}), None
+
+    def _pretrained_model(self) -> LanguageModelData | None:
+        """The language model to start from, if there is one."""
+        if self.pretrained is None:
+            return None
+        data = load_pretrained(self.pretrained, self.direction)
+        if self.architecture == "qrnn" and data.architecture.kind == "lstm":
+            raise ValueError(
+                f"architecture='qrnn' is for a new network, but pretrained={self.pretrained!r} has LSTM layers. Give "
+                "pretrained=None, or the path of a QRNN."
+            )
+        return data
 
     def _own_tokenizer(self, texts: list[str]) -> AnyTokenizer | None:
         """The tokenizer that the user wants instead of the pretrained model's."""
@@ -527,7 +533,7 @@ def _fitted(
     history: Sequence[dict] = (),
     interrupted: bool = False,
 ) -> dict[str, Any]:
-    """Attributes of an estimator that is fitted as far as a network is."""
+    """Attributes of an estimator that is fitted as far as a network is, which goes to the CPU."""
     return {
         "_architecture": data.architecture, "_tokenizer": data.tokenizer, "vocab_size_": len(data.tokenizer),
         "_network": network.cpu().eval(), "recipe_": recipe, "stages_": list(stages), "history_": list(history),

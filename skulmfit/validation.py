@@ -101,8 +101,9 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
 
 
 def _check_one_label_each(y: Any) -> None:
-    """Raise if y is lists of labels: several a text are an indicator matrix."""
-    for row, label in enumerate(y if isinstance(y, Iterable) and not isinstance(y, str) else []):
+    """Raise if y is lists of labels: several labels a text need an indicator matrix."""
+    is_column = isinstance(y, list | tuple) or getattr(y, "ndim", 0) == 1
+    for row, label in enumerate(y if is_column else []):
         if isinstance(label, list | tuple | set | frozenset) and len(label) != 1:
             raise ValueError(
                 f"Every label of y must be one value; row {row} is {label!r}. For several labels a text give an "

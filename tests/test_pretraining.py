@@ -62,6 +62,7 @@ def test_sentences_with_placeholders_are_dropped():
         "Waves\nThey are in phase. Let formula_12 be (formula_3) large. They add up.\nformula_4\nThe end, 3.14.\n"
     )
     assert clean(document) == "Waves\nThey are in phase. They add up.\nThe end, 3.14.\n"
+    assert clean("One line. Of formula_1. It ends.") == "One line. It ends.\n"
 
 
 def test_brackets_and_commas_around_nothing_are_dropped():
@@ -78,7 +79,7 @@ def test_texts_can_be_read_as_they_are(tmp_path):
 
 def test_text_that_is_not_utf_8_is_refused_by_name(tmp_path):
     (tmp_path / "a.txt").write_text("né " * 60, encoding="latin1")
-    with pytest.raises(SystemExit, match=r"a\.txt is not UTF-8 text.*convert it"):
+    with pytest.raises(SystemExit, match=r"a\.txt is not UTF-8 text.*Convert it"):
         main(["encode", str(tmp_path / "a.txt"), "--folder", str(tmp_path / "e"), "--tokenizer=en"])
 
 
@@ -90,10 +91,11 @@ def test_a_damaged_gzip_file_is_an_error_without_a_traceback(tmp_path):
         main(["encode", str(tmp_path / "a.gz"), "--folder", str(tmp_path / "e"), "--tokenizer=en"])
 
 
-def test_a_vocabulary_size_beside_a_given_tokenizer_is_refused(tmp_path):
+@pytest.mark.parametrize("option", ["--vocab-size=500", "--tokenizer-words=500"])
+def test_what_is_for_a_new_tokenizer_is_refused_beside_a_given_one(tmp_path, option):
     (tmp_path / "a.txt").write_text(documents(1)[0])
-    with pytest.raises(SystemExit, match="Give one of the two"):
-        main(["encode", str(tmp_path / "a.txt"), "--folder", str(tmp_path), "--tokenizer=en", "--vocab-size=500"])
+    with pytest.raises(SystemExit, match="give either"):
+        main(["encode", str(tmp_path / "a.txt"), "--folder", str(tmp_path), "--tokenizer=en", option])
 
 
 def test_headings_are_dropped_but_not_the_title_nor_short_sentences_of_speech():
@@ -175,7 +177,7 @@ def test_encoding_that_fails_leaves_no_corpus_behind(encoded, tmp_path):
 
 def test_texts_without_a_document_are_refused(tmp_path):
     (tmp_path / "a.txt").write_text("Too short.")
-    with pytest.raises(SystemExit, match="no document of 100 characters or more"):
+    with pytest.raises(SystemExit, match=r"no document in the texts.*less than 100 characters"):
         main(["encode", str(tmp_path / "a.txt"), "--folder", str(tmp_path / "encoded"), "--vocab-size=300"])
 
 

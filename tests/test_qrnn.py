@@ -126,5 +126,5 @@ def test_unknown_kinds_and_windows_are_refused():
 
 
 def test_a_qrnn_from_the_weights_of_an_lstm_is_refused():
-    with pytest.raises(ValueError, match=r"architecture='qrnn' is of a new network.*Give pretrained=None"):
+    with pytest.raises(ValueError, match=r"architecture='qrnn' is for a new network.*Give pretrained=None"):
         LMFineTuner(architecture="qrnn").fit(TEXTS)

@@ -131,7 +131,7 @@ def test_a_classifier_reports_the_transfer_of_its_language_model(pretrained, tmp
     assert not hasattr(classifier.set_params(lm__tokenizer=None).fit(TEXTS, LABELS), "vocab_transfer_")
 
 
-@pytest.mark.parametrize("split", [lambda text: None, lambda text: [1, 2]], ids=["None", "numbers"])
+@pytest.mark.parametrize("split", [lambda text: None, lambda text: [1, 2], str.lower])
 def test_a_callable_that_returns_no_words_is_named(pretrained, split):
     with pytest.raises(TypeError, match="tokenizer must return the words of a text, a list of str; of 'A fine film"):
         LMFineTuner(pretrained, tokenizer=split).fit(TEXTS)

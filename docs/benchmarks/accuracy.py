@@ -90,13 +90,13 @@ def unlabelled(problem, options):
     """The same on a language model that has read all training texts, made by the first fit that wants it."""
     path = options.models / f"{problem.name}.npz"
     if not path.exists():
+        options.models.mkdir(parents=True, exist_ok=True)
         texts = np.array([*problem.train["text"], *read_unlabelled(problem.name, options.words)], dtype=object)
         texts = texts[np.random.default_rng(0).permutation(len(texts))[: options.unlabelled]]
         lm = LMFineTuner(options.pretrained, random_state=0, verbose=1).set_params(**json.loads(options.lm_params))
         test = problem.test["text"]
         nats = -lm.fit(texts).score_samples(test).sum() / test.str.split().str.len().sum()
         print(f"{nats:.3f} nats per word of the texts to test on")
-        options.models.mkdir(exist_ok=True)
         lm.save(path)
     return classifier(FrozenEstimator(skulmfit.load(path)), problem, options)
 

@@ -3,7 +3,6 @@
 import os
 import pickle
 import re
-import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +70,9 @@ def load_fastai(
     words = list(vocabulary) if not isinstance(vocabulary, str | os.PathLike) else _read_vocabulary(Path(vocabulary))
     if len(words) != len(embedding):
         raise ValueError(f"The vocabulary has {len(words)} tokens, but the embeddings have {len(embedding)} rows.")
-    n_layers = max(1, len({match[1] for name in state if (match := _LAYER.search(name))}))  # at least one is asked for
+    n_layers = max(
+        1, len({match[1] for name in state if (match := _LAYER.search(name))})
+    )  # of none at all, the first is missed by name
     kind = "qrnn" if any("linear" in name for name in state) else "lstm"
     layer = _qrnn_layer if kind == "qrnn" else _lstm_layer
     arrays: Arrays = {"encoder.embedding": embedding}
@@ -152,7 +153,7 @@ def _qrnn_layer(reader: _Reader, index: int) -> Arrays:
 
 def _read_tensors(path: Path) -> Arrays:
     """Float32 arrays by name of a file of torch's."""
-    if path.is_file() and tarfile.is_tarfile(path):
+    if path.name.endswith((".tgz", ".tar.gz", ".tar")):
         raise ValueError(f"{os.fspath(path)!r} is an archive: unpack it, and give the files of weights and vocabulary.")
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)

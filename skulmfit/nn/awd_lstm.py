@@ -3,9 +3,6 @@
 Letters in shapes: B batch, T time, V vocabulary, E embedding, H hidden.
 """
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -87,7 +84,7 @@ class LSTMLayer(nn.Module):
         dtype = _recurrent_dtype(x)
         weights = [weight.to(dtype) for weight in (self.weight_ih, weight_hh, self.bias_ih, self.bias_hh)]
         state = (state[0].to(dtype), state[1].to(dtype))
-        with torch.autocast(x.device.type, enabled=False), _without_packing_warning(x):
+        with torch.autocast(x.device.type, enabled=False):
             output, hidden, cell = torch.lstm(x.to(dtype), state, weights, True, 1, 0.0, self.training, False, True)
         return output, (hidden, cell)
 
@@ -95,24 +92,19 @@ class LSTMLayer(nn.Module):
 def _recurrent_dtype(x: Tensor) -> torch.dtype:
     """Precision of a layer on x, to be cast to here: autocast would take float16 for every cuDNN kernel.
 
-    Older cuDNN has no bfloat16; torch's own kernels, a launch for every step, are slower than cuDNN's in float32.
+    Where cuDNN has no bfloat16, torch's own kernels, a launch for every step, are slower than cuDNN's in float32.
     """
     device = x.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-    if device == "cuda" and not torch.cudnn_is_acceptable(x.new_empty(1, dtype=dtype)):  # type: ignore[attr-defined]
+    if device == "cuda" and dtype == torch.bfloat16 and not _cudnn_has_bfloat16(x):
         return torch.float32
     return dtype
 
 
-@contextmanager
-def _without_packing_warning(x: Tensor) -> Iterator[None]:
-    """CuDNN copies the weights together, and warns of it; weight drop makes new ones for every call anyway."""
-    if x.device.type != "cuda":
-        yield
-        return
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
-        yield
+def _cudnn_has_bfloat16(x: Tensor) -> bool:
+    """Whether torch computes recurrent layers in bfloat16 with cuDNN where x is; an old one never does."""
+    is_acceptable = torch.cudnn_is_acceptable(x.new_empty(1, dtype=torch.bfloat16))  # type: ignore[attr-defined]
+    return is_acceptable and (torch.backends.cudnn.version() or 0) >= 91300
 
 
 class AWDLSTM(nn.Module):

@@ -38,9 +38,11 @@ def _parser() -> argparse.ArgumentParser:
         help="text files (.txt, .gz, .bz2), folders, or - for standard input; blank lines end documents",
     )
     encode.add_argument("--folder", type=Path, required=True, help="where the encoded corpus goes")
-    encode.add_argument("--as-is", action="store_true", help="drop no headings, placeholders, stubs and near-copies")
+    encode.add_argument(
+        "--as-is", action="store_true", help="keep everything: headings, placeholders, stubs, near-copies"
+    )
     encode.add_argument("--vocab-size", type=int, help="pieces of the tokenizer (default 12,000)")
-    encode.add_argument("--tokenizer-words", type=int, default=12_000_000, help="words the tokenizer learns from")
+    encode.add_argument("--tokenizer-words", type=int, help="words it learns from (default 12,000,000)")
     encode.add_argument("--tokenizer", help="a language model whose tokenizer to take instead")
     encode.set_defaults(command=_encode)
 
@@ -82,10 +84,12 @@ def _encode(options: argparse.Namespace) -> None:
     tokenizer: AnyTokenizer
     if options.tokenizer is None:
         print("training the tokenizer", flush=True)
-        vocab_size = 12_000 if options.vocab_size is None else options.vocab_size
-        tokenizer, documents = train_tokenizer(documents, vocab_size=vocab_size, max_words=options.tokenizer_words)
-    elif options.vocab_size is not None:
-        raise ValueError("--vocab-size is of a new tokenizer; --tokenizer brings its own pieces. Give one of the two.")
+        vocab_size, max_words = options.vocab_size or 12_000, options.tokenizer_words or 12_000_000
+        tokenizer, documents = train_tokenizer(documents, vocab_size=vocab_size, max_words=max_words)
+    elif options.vocab_size or options.tokenizer_words:
+        raise ValueError(
+            "--vocab-size and --tokenizer-words are for a new tokenizer, --tokenizer has its own pieces: give either."
+        )
     else:
         tokenizer = load_pretrained(options.tokenizer).tokenizer.turned("forward")
     corpus = encode_corpus(documents, tokenizer, options.folder)

@@ -49,7 +49,8 @@ def _raw_documents(path: Path) -> Iterator[str]:
             yield from split_documents(lines)
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"{path} is not UTF-8 text ({error}); convert it, for instance with `iconv -f latin1 -t utf-8`."
+                f"{path} is not UTF-8 text throughout ({error.reason}). Convert it from its encoding, or leave out "
+                "what is damaged: `iconv -c -f utf-8 -t utf-8`."
             ) from error
 
 
@@ -69,8 +70,8 @@ def clean(document: str) -> str:
     'Pi\nThe number  is old.\nIt is in Greek, and in Latin.'
     """
     title, *lines = document.splitlines(keepends=True)
-    lines = [_without_placeholders(line) for line in lines if not _HEADING.fullmatch(line)]
-    return _EMPTY_COMMAS.sub("", _EMPTY_BRACKETS.sub("", "".join([title, *lines])))
+    kept = [title, *(line for line in lines if not _HEADING.fullmatch(line))]
+    return _EMPTY_COMMAS.sub("", _EMPTY_BRACKETS.sub("", "".join(map(_without_placeholders, kept))))
 
 
 def _without_placeholders(line: str) -> str:

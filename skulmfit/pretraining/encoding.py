@@ -38,11 +38,12 @@ def encode_corpus(documents: Iterator[str], tokenizer: AnyTokenizer, folder: Pat
             ids.append(corpus.ids)
             lengths.append(corpus.lengths)
             n_tokens += len(corpus.ids)
-            speed = n_tokens / (time.monotonic() - started)
+            speed = n_tokens / max(time.monotonic() - started, 1e-3)
             print(f"encoded {n_tokens:,} tokens, {speed:,.0f} a second", flush=True)
         if not n_tokens:
             raise ValueError(
-                "There is no document of 100 characters or more in the texts; a blank line ends a document."
+                "There is no document in the texts. A blank line ends one; those of less than 100 characters are left "
+                "out, but for --as-is."
             )
         np.save(folder / "offsets.npy", np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64))
     return open_corpus(folder)[0]

@@ -154,7 +154,7 @@ def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> L
     identity, state = Checkpoint(path).read()
     settings = PretrainingSettings(**{field.name: identity[field.name] for field in fields(PretrainingSettings)})
     corpus, tokenizer, start = _read(folder, settings)
-    if _checksum(corpus, tokenizer) != identity["corpus"]:
+    if _checksum(corpus, tokenizer) != identity.get("corpus"):
         raise ValueError(f"{folder} holds another corpus than the one that {path} is being trained on.")
     model = _new_model(settings, tokenizer, start)
     model.load_state_dict(state["model"])

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -124,10 +125,10 @@ class WordTokenizer:
 def _checked_words(split: Callable[[str], Iterable[str]], text: str) -> list[str]:
     """The words of a text, if that is what the user's function returns."""
     words: Any = split(text)
-    words = list(words) if isinstance(words, Iterable) else words
+    words = list(words) if isinstance(words, Iterable) and not isinstance(words, str) else words
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise TypeError(
-            f"tokenizer must return the words of a text, a list of str; of {text[:40]!r} it makes {words!r}."
+            f"tokenizer must return the words of a text, a list of str; of {text[:40]!r} it made {reprlib.repr(words)}."
         )
     return words
 

@@ -73,8 +73,8 @@ class Checkpoint:
             changed = {name: (identity.get(name), value) for name, value in self.identity.items()
                        if identity.get(name) != value}  # fmt: skip
             raise ValueError(
-                f"{self.path} is the checkpoint of another training; (its, yours): {changed}. Give its settings to "
-                "continue it, or remove it to start anew."
+                f"{self.path} is the checkpoint of another training; (its, yours): {changed}. Give its settings and "
+                "data to continue it, or remove it to start anew."
             )
         return state
 

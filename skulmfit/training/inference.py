@@ -5,6 +5,7 @@ documents beside it or on their order.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -83,16 +84,14 @@ def _batches(
         yield indices, runtime.tensor(ids), runtime.tensor(lengths)
 
 
-class evaluating:
+@contextmanager
+def evaluating(network: nn.Module, runtime: Runtime) -> Iterator[None]:
     """Context in which a network is on the runtime's device and without dropout; it comes back as it was."""
-
-    def __init__(self, network: nn.Module, runtime: Runtime):
-        self.network, self.runtime = network, runtime
-
-    def __enter__(self) -> None:
-        self.device = next((param.device for param in self.network.parameters()), self.runtime.device)
-        self.was_training = self.network.training
-        self.network.to(self.runtime.device).eval()
-
-    def __exit__(self, *error) -> None:
-        self.network.to(self.device).train(self.was_training)
+    device = next((param.device for param in network.parameters()), runtime.device)
+    was_training = network.training
+    network.to(runtime.device).eval()
+    try:
+        with runtime.without_cudnn_warning():
+            yield
+    finally:
+        network.to(device).train(was_training)

@@ -127,7 +127,8 @@ def train(
             if saved and index == saved["stage"]:
                 run.restore(saved)
             monitor.observer.stage_begins(stage)
-            run.train()
+            with runtime.without_cudnn_warning():
+                run.train()
             monitor.observer.stage_ends()
     except OutOfTime:
         return False

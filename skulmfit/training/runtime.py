@@ -3,8 +3,9 @@
 import ctypes
 import os
 import platform
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import RLock
 
@@ -53,6 +54,14 @@ class Runtime:
         """Context in which training computes matrix products in `training_dtype`."""
         enabled = self.training_dtype != torch.float32
         return torch.autocast(self.device.type, dtype=self.training_dtype, enabled=enabled)
+
+    @contextmanager
+    def without_cudnn_warning(self) -> Iterator[None]:
+        """Context in which cuDNN does not warn that it copies weights together: weight drop makes new ones anyway."""
+        with warnings.catch_warnings() if self.device.type == "cuda" else nullcontext():
+            if self.device.type == "cuda":
+                warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
+            yield
 
     @contextmanager
     def seeded(self, seed: int) -> Iterator[None]:
