@@ -60,7 +60,7 @@ class LMFineTuner(TextEstimator):
         numbers in brackets below are those of the default.
     epochs : int or "auto", default="auto"
         Passes over the texts in which the whole network trains (as many as make about 300 updates, at most 10); 0
-        keeps the language model as it is.
+        keeps the language model as it is. Much text is read once or twice only, to save time: 5 are better.
     learning_rate : float or "auto", default="auto"
         Peak learning rate (4e-3); stages of a recipe may multiply it.
     lr_decay : float or "auto", default="auto"
