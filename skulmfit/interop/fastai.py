@@ -70,9 +70,7 @@ def load_fastai(
     words = list(vocabulary) if not isinstance(vocabulary, str | os.PathLike) else _read_vocabulary(Path(vocabulary))
     if len(words) != len(embedding):
         raise ValueError(f"The vocabulary has {len(words)} tokens, but the embeddings have {len(embedding)} rows.")
-    n_layers = max(
-        1, len({match[1] for name in state if (match := _LAYER.search(name))})
-    )  # of none at all, the first is missed by name
+    n_layers = len({match[1] for name in state if (match := _LAYER.search(name))}) or 1  # of none, the first is missed
     kind = "qrnn" if any("linear" in name for name in state) else "lstm"
     layer = _qrnn_layer if kind == "qrnn" else _lstm_layer
     arrays: Arrays = {"encoder.embedding": embedding}

@@ -84,9 +84,10 @@ def _encode(options: argparse.Namespace) -> None:
     tokenizer: AnyTokenizer
     if options.tokenizer is None:
         print("training the tokenizer", flush=True)
-        vocab_size, max_words = options.vocab_size or 12_000, options.tokenizer_words or 12_000_000
+        vocab_size = 12_000 if options.vocab_size is None else options.vocab_size
+        max_words = 12_000_000 if options.tokenizer_words is None else options.tokenizer_words
         tokenizer, documents = train_tokenizer(documents, vocab_size=vocab_size, max_words=max_words)
-    elif options.vocab_size or options.tokenizer_words:
+    elif options.vocab_size is not None or options.tokenizer_words is not None:
         raise ValueError(
             "--vocab-size and --tokenizer-words are for a new tokenizer, --tokenizer has its own pieces: give either."
         )
