@@ -1,6 +1,6 @@
 """Outputs of small estimators, every parameter written out, which a change of structure must not move.
 
-`python -m tests.pins` writes them anew: only where a change of the method is what is wanted.
+`python tests/pins.py` writes them anew: only where a change of the method is what is wanted.
 """
 
 import json
@@ -11,10 +11,10 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from helpers import LABELS, TEXTS
 from sklearn.frozen import FrozenEstimator
 
 from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
-from tests.conftest import LABELS, TEXTS
 
 PATH = Path(__file__).parent / "data" / "pins.json"
 NEW_TEXTS = ["A fine film, with fine music.", "Dull!", "", "Nothing to see: boring, boring story"]
@@ -58,7 +58,9 @@ def own_vocabulary():
 BOTH = {"direction": "both"}
 CASES = {
     "language model": lambda: language_model().fit(TEXTS),
-    "backward QRNN, means": lambda: language_model(direction="backward", architecture="qrnn", pooling="mean").fit(TEXTS),
+    "backward QRNN, means": lambda: language_model(direction="backward", architecture="qrnn", pooling="mean").fit(
+        TEXTS
+    ),
     "both directions, watched": lambda: language_model(**BOTH, early_stopping=True, recipe="fastai").fit(TEXTS),
     "words": lambda: language_model(tokenizer=str.split, recipe="paper").fit(TEXTS, X_val=NEW_TEXTS),
     "own vocabulary": own_vocabulary,

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from pins import CASES, PATH, one_way_to_compute, outputs
 
 import skulmfit
-from tests.pins import CASES, PATH, one_way_to_compute, outputs
 
 PINNED = json.loads(PATH.read_text())
 

@@ -7,9 +7,9 @@ import zlib
 from dataclasses import fields, replace
 from pathlib import Path
 
-from skulmfit.pretrained.language_model import LanguageModelData
-from skulmfit.pretrained.registry import available, load_pretrained
-from skulmfit.pretraining.card import write_card
+from skulmfit.models.card import write_card
+from skulmfit.models.language_model import LanguageModel
+from skulmfit.models.registry import available_models, load_pretrained
 from skulmfit.pretraining.corpus import read_documents
 from skulmfit.pretraining.distributed import is_first_process
 from skulmfit.pretraining.encoding import encode_corpus, train_tokenizer
@@ -92,7 +92,7 @@ def _encode(options: argparse.Namespace) -> None:
             "--vocab-size and --tokenizer-words are for a new tokenizer, --tokenizer has its own pieces: give either."
         )
     else:
-        tokenizer = load_pretrained(options.tokenizer).tokenizer.turned("forward")
+        tokenizer = load_pretrained(options.tokenizer).tokenizer.in_direction("forward")
     corpus = encode_corpus(documents, tokenizer, options.folder)
     print(f"{options.folder}: {len(corpus.ids):,} tokens in {len(corpus):,} documents, {len(tokenizer):,} pieces")
 
@@ -136,7 +136,7 @@ def _checked_output(options: argparse.Namespace) -> Path:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    if options.update_card and options.model in available():
+    if options.update_card and options.model in available_models():
         raise ValueError(f"--update-card writes into a file of yours; {options.model!r} is the package's own.")
     data = load_pretrained(options.model)
     figures = {path.name: evaluate(data, read_held_out(path), verbose=1) for path in options.texts}
@@ -146,7 +146,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         _save(replace(data, card=data.card | {"held_out": held_out}), Path(options.model))
 
 
-def _save(data: LanguageModelData, path: Path) -> None:
+def _save(data: LanguageModel, path: Path) -> None:
     data.save(path)
     write_card(data, path)
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB; its card is {path.with_suffix('.md')}")

@@ -1,0 +1,49 @@
+"""What only a GPU shows."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import LABELS, TEXTS, TINY
+
+from skulmfit import LMFineTuner, ULMFiTClassifier
+from skulmfit.nn.dropout import LM_DROPOUTS
+from skulmfit.nn.runtime import Runtime
+from skulmfit.training.language_model_task import LanguageModelTask
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "qrnn"])
+def test_a_gpu_gives_the_features_of_the_cpu(architecture):
+    lm = LMFineTuner(**TINY, architecture=architecture, epochs=1, device="cpu", random_state=0).fit(TEXTS)
+    on_cpu = lm.transform(TEXTS)
+    np.testing.assert_allclose(lm.set_params(device="cuda").transform(TEXTS), on_cpu, atol=1e-3)
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "qrnn"])
+def test_a_classifier_learns_on_a_gpu_and_predicts_without_it(architecture):
+    lm = LMFineTuner(**TINY, architecture=architecture, epochs=2, device="cuda")
+    options = {"epochs": 20, "dropout_multiplier": 0.0, "learning_rate": 0.02, "device": "cuda", "random_state": 0}
+    classifier = ULMFiTClassifier(lm, **options).fit(TEXTS, LABELS)
+    on_gpu = classifier.predict_proba(TEXTS)
+    assert classifier.score(TEXTS, LABELS) == 1
+    np.testing.assert_allclose(classifier.set_params(device="cpu").predict_proba(TEXTS), on_gpu, atol=1e-3)
+
+
+def test_updates_of_a_language_model_do_not_wait_for_the_gpu(tiny_lm):
+    runtime, rng = Runtime.resolve("cuda"), np.random.default_rng(0)
+    network = tiny_lm.language_model().build(LM_DROPOUTS).to(runtime.device).train()
+    corpus = tiny_lm.language_model().tokenizer.encode(TEXTS)
+    task = LanguageModelTask(network, corpus, runtime, rng, batch_size=4, bptt=10, alpha=2.0, beta=1.0)
+    optimizer = torch.optim.AdamW(network.parameters())
+    batches = list(task.batches(rng))
+    for index, batch in enumerate(batches[:4]):
+        torch.cuda.set_sync_debug_mode("default" if index == 0 else "error")  # the first one sets libraries up
+        try:
+            with runtime.autocast():
+                task.loss(batch).objective.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
