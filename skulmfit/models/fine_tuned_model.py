@@ -15,7 +15,7 @@ _SECOND_HEAD_DROPOUT = 0.1  # of the authors' code, for a multiplier of 1
 
 
 @dataclass(frozen=True, eq=False)
-class FineTunedModel(Model):
+class FineTunedModel(Model[DocumentNetwork]):
     """A language model's encoder under a head of its own, both fine-tuned on targets.
 
     Parameters
@@ -48,7 +48,7 @@ def new_document_network(
     dropouts: Dropouts = Dropouts(),
     dropout_multiplier: float = 0.0,
 ) -> DocumentNetwork:
-    """A new encoder under a new head; the dropout of the output is the head's first one, as in the authors' code."""
+    """A new encoder under a new head. The output's dropout is the head's first one, as in the authors' code."""
     dropouts = dropouts * dropout_multiplier
     head_dropouts = (dropouts.output, min(_SECOND_HEAD_DROPOUT * dropout_multiplier, MAX_DROPOUT))
     head = PoolingHead(len(POOLINGS) * architecture.embedding_dim, n_outputs, head_dim, head_dropouts)

@@ -1,11 +1,11 @@
-"""The pooling head: what stands on the encoder's pooled states."""
+"""The pooling head, which stands on the encoder's pooled states."""
 
 import torch
 from torch import Tensor, nn
 
 
 class BatchNorm(nn.Module):
-    """Batch norm of plain sums: those of torch's kernel for the CPU depend on the number of threads."""
+    """Batch norm with plain sums. The sums of torch's CPU kernel depend on the number of threads."""
 
     running_mean: Tensor
     running_var: Tensor

@@ -7,6 +7,7 @@ import numpy as np
 
 from skulmfit.models.fine_tuned_model import FineTunedModel, new_document_network
 from skulmfit.models.language_model import LanguageModel
+from skulmfit.models.weights import load_numpy
 from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
 from skulmfit.training.callback import Callback
@@ -96,7 +97,9 @@ def with_new_head(language_model: LanguageModel, head: Head, recipe: Recipe) -> 
     network = new_document_network(
         language_model.architecture, head.n_outputs, head.head_dim, recipe.dropouts, recipe.dropout_multiplier
     )
-    network.encoder.load_state_dict(language_model.network.encoder.state_dict())
+    prefix, weights = "encoder.", language_model.weights
+    own = {name.removeprefix(prefix): array for name, array in weights.items() if name.startswith(prefix)}
+    load_numpy(network.encoder, own)
     return network
 
 
