@@ -14,8 +14,8 @@ from skulmfit.estimators.fitted_state import FittedState
 from skulmfit.estimators.identity import fit_identity
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.nn.runtime import n_threads
+from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
-from skulmfit.text.words import AnyTokenizer
 from skulmfit.version import __version__
 
 try:

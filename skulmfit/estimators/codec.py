@@ -18,8 +18,9 @@ from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.sentence_map import SentenceMap
 from skulmfit.nn.dropout import Dropouts
 from skulmfit.nn.encoder import Architecture
+from skulmfit.text.any_tokenizer import load_tokenizer
 from skulmfit.text.tokenizer import Tokenizer
-from skulmfit.text.words import WordTokenizer, load_tokenizer
+from skulmfit.text.words import WordTokenizer
 from skulmfit.training.outcome import Outcome
 from skulmfit.training.recipe import EpochsForUpdates, Phase, Recipe
 from skulmfit.training.schedules import OneCycle, SlantedTriangular

@@ -25,9 +25,10 @@ from skulmfit.nn.encoder import KINDS, Architecture
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.pooling import POOLINGS
 from skulmfit.nn.runtime import Runtime, n_threads
+from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import DIRECTIONS, TokenCorpus
 from skulmfit.text.tokenizer import Tokenizer
-from skulmfit.text.words import AnyTokenizer, WordTokenizer
+from skulmfit.text.words import WordTokenizer
 from skulmfit.training.language_model_fine_tuning import fine_tune_language_model
 from skulmfit.training.outcome import Outcome
 from skulmfit.training.parameters import check_choice, check_epochs, check_number, check_number_or_auto

@@ -9,8 +9,8 @@ from skulmfit.inference.likelihoods import log_likelihoods
 from skulmfit.models.fine_tuned_model import FineTunedModel
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.nn.runtime import Runtime, n_threads
+from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
-from skulmfit.text.words import AnyTokenizer
 
 TEXTS_PER_BLOCK = 1 << 15  # so that the memory of a pass is bounded, however many there are
 

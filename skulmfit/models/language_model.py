@@ -17,7 +17,7 @@ from skulmfit.nn.dropout import Dropouts
 from skulmfit.nn.encoder import Architecture, Encoder
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.pooling import POOLINGS
-from skulmfit.text.words import AnyTokenizer, load_tokenizer
+from skulmfit.text.any_tokenizer import AnyTokenizer, load_tokenizer
 
 FORMAT = 3  # 3: int8 and a sentence map are possible
 _KIND = "skulmfit language model"

@@ -9,7 +9,7 @@ import torch
 
 from skulmfit.models.weights import Weights, load_numpy
 from skulmfit.nn.encoder import Architecture
-from skulmfit.text.words import AnyTokenizer
+from skulmfit.text.any_tokenizer import AnyTokenizer
 
 AnyNetwork = TypeVar("AnyNetwork", bound=torch.nn.Module)
 

@@ -15,7 +15,7 @@ from skulmfit.pretraining.distributed import is_first_process
 from skulmfit.pretraining.encoding import encode_corpus, train_tokenizer
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
 from skulmfit.pretraining.training import CheckpointSettings, PretrainingSettings, export, pretrain
-from skulmfit.text.words import AnyTokenizer
+from skulmfit.text.any_tokenizer import AnyTokenizer
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import joblib
 import numpy as np
 
+from skulmfit.text.any_tokenizer import AnyTokenizer, load_tokenizer
 from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.text.tokenizer import Tokenizer
-from skulmfit.text.words import AnyTokenizer, load_tokenizer
 
 _DOCUMENTS_PER_BATCH = 5_000
 

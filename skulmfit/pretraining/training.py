@@ -20,8 +20,8 @@ from skulmfit.nn.runtime import Runtime
 from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.progress import PretrainingProgress
+from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import DIRECTIONS, TokenCorpus
-from skulmfit.text.words import AnyTokenizer
 from skulmfit.training.callback import Callback
 from skulmfit.training.checkpoint import Checkpoint
 from skulmfit.training.history import History

@@ -10,9 +10,9 @@ from typing import Any
 
 from skulmfit.text.rules import BOS, MARKERS, PAD, REPEATED_CHAR, REPEATED_WORD, RULES, UNK, UPPER_CASE, apply_rules
 from skulmfit.text.token_corpus import TokenCorpus, check_direction
-from skulmfit.text.tokenizer import BOUNDARY, Tokenizer
+from skulmfit.text.tokenizer import BOUNDARY
 
-_KEY = "words"
+KEY = "words"
 # What other libraries call the three tokens that every vocabulary here has.
 SYNONYMS = {"_unk_": UNK, "<unk>": UNK, "_pad_": PAD, "<pad>": PAD, "_bos_": BOS, "<s>": BOS}
 SYNONYMS |= {"xbos": BOS}  # fastai 0.7
@@ -83,7 +83,7 @@ class WordTokenizer:
                 f"A language model whose texts are split by {self.split!r} cannot be stored in a file without code; "
                 "pickle the estimator instead."
             )
-        return json.dumps({_KEY: self.words}).encode()
+        return json.dumps({KEY: self.words}).encode()
 
     @property
     def pieces(self) -> list[str]:
@@ -131,13 +131,3 @@ def _checked_words(split: Callable[[str], Iterable[str]], text: str) -> list[str
             f"tokenizer must return the words of a text, a list of str; of {text[:40]!r} it made {reprlib.repr(words)}."
         )
     return words
-
-
-AnyTokenizer = Tokenizer | WordTokenizer
-
-
-def load_tokenizer(model: bytes, direction: str = "forward") -> AnyTokenizer:
-    """A tokenizer of what its `model` was: a SentencePiece model or a list of words."""
-    if not model.startswith(b"{"):
-        return Tokenizer(model, direction)
-    return WordTokenizer(json.loads(model)[_KEY], direction=direction)

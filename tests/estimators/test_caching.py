@@ -7,14 +7,14 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from helpers import LABELS, LM_RECIPE, TEXTS, TINY, broken_off
+from helpers import LABELS, LM_RECIPE, TEXTS, TINY, broken_off, small_classifier
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from skulmfit import LANGUAGE_MODEL_RECIPES, LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from skulmfit import LANGUAGE_MODEL_RECIPES, LMFineTuner, ULMFiTRegressor
 from skulmfit.inference.texts import pooled_states
 from skulmfit.nn.runtime import Runtime
 from skulmfit.text.tokenizer import Tokenizer
@@ -48,7 +48,8 @@ def n_fits(lm):
 
 
 def classifier(lm, memory, **params):
-    return ULMFiTClassifier(lm, memory=memory, epochs=1, gradual_unfreezing=False, device="cpu", **params)
+    options = {"gradual_unfreezing": False, "device": "cpu", "random_state": None} | params
+    return small_classifier(lm, memory=memory, **options)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -1,11 +1,12 @@
 import copy
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from helpers import LABELS, LM_RECIPE, RECIPE, TEXTS, TINY, broken_off
+from helpers import LABELS, LM_RECIPE, RECIPE, TEXTS, TINY, broken_off, small_classifier
 from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -16,9 +17,7 @@ from skulmfit import LMFineTuner, ULMFiTClassifier
 ODD_TEXTS = ["", "漢字", "fine", "dull " * 700, "FINE!!!", "fine film " * 130]
 
 
-def small(**parameters):
-    options = {"epochs": 2, "learning_rate": 0.02, "random_state": 0} | parameters
-    return ULMFiTClassifier(LMFineTuner(**TINY, epochs=1), **options)
+small = partial(small_classifier, epochs=2, learning_rate=0.02)
 
 
 def test_it_learns_its_training_texts(tiny_classifier):

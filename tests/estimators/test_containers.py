@@ -4,12 +4,12 @@ import importlib
 
 import numpy as np
 import pytest
-from helpers import LABELS, TEXTS, TINY
+from helpers import LABELS, TEXTS, TINY, small_classifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from skulmfit import LMFineTuner, ULMFiTClassifier
+from skulmfit import LMFineTuner
 
 
 def library(name):
@@ -51,7 +51,7 @@ CONTAINERS = {
 
 @pytest.fixture(scope="module")
 def classifier():
-    return ULMFiTClassifier(LMFineTuner(**TINY, epochs=1), epochs=1, gradual_unfreezing=False, random_state=0)
+    return small_classifier(gradual_unfreezing=False)
 
 
 @pytest.fixture(scope="module")

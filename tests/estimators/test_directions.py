@@ -3,7 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers import LABELS, LM_RECIPE, RECIPE, TEXTS, TINY, broken_off
+from helpers import LABELS, LM_RECIPE, RECIPE, TEXTS, broken_off, small_classifier, small_lm
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -15,7 +15,7 @@ INDICATORS = np.array([[label == "good", len(text) > 30] for text, label in zip(
 
 
 def lm(direction="both", **parameters):
-    return LMFineTuner(**TINY, direction=direction, epochs=1, random_state=0, **parameters)
+    return small_lm(direction=direction, random_state=0, **parameters)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def both():
 
 
 def classifier(stage=None, **parameters):
-    return ULMFiTClassifier(stage or lm(), epochs=2, random_state=0, **parameters)
+    return small_classifier(stage or lm(), epochs=2, **parameters)
 
 
 def test_features_of_both_directions_stand_side_by_side(both):

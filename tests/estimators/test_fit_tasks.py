@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import LABELS, TEXTS, TINY
+from helpers import LABELS, TEXTS, TINY, small_classifier, small_lm
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
@@ -45,7 +45,7 @@ class Recorder:
 
 
 def classifier(**params):
-    return ULMFiTClassifier(LMFineTuner(**TINY, epochs=2), epochs=3, random_state=0, **params)
+    return small_classifier(small_lm(epochs=2), epochs=3, **params)
 
 
 def test_stages_and_epochs_are_tasks_under_the_fit():

@@ -1,8 +1,10 @@
 """Weights and held-out texts on their way through scikit-learn's metadata routing."""
 
+from functools import partial
+
 import numpy as np
 import pytest
-from helpers import LABELS, TEXTS, TINY
+from helpers import LABELS, TEXTS, TINY, small_classifier
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -10,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from skulmfit import LMFineTuner, ULMFiTRegressor
 
 WEIGHTS = np.r_[np.ones(18), np.zeros(6)]
 
@@ -21,8 +23,7 @@ def routing():
         yield
 
 
-def classifier(**params):
-    return ULMFiTClassifier(LMFineTuner(**TINY, epochs=1), epochs=2, random_state=0, **params)
+classifier = partial(small_classifier, epochs=2)
 
 
 def test_weights_that_are_asked_for_reach_the_classifier_in_a_pipeline():

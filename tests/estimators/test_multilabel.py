@@ -1,12 +1,13 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import TEXTS, TINY
+from helpers import TEXTS, small_classifier
 from scipy.sparse import csr_matrix
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from skulmfit import LMFineTuner, ULMFiTClassifier
 from skulmfit.estimators.indicator_targets import positive_weights
 from skulmfit.nn.target_losses import weighted_binary_cross_entropy
 
@@ -15,9 +16,7 @@ LABELS = MultiLabelBinarizer().fit_transform(
 )  # columns: dull, film, fine, story
 
 
-def small(**parameters):
-    options = {"epochs": 30, "dropout_multiplier": 0.0, "learning_rate": 0.02, "random_state": 0} | parameters
-    return ULMFiTClassifier(LMFineTuner(**TINY, epochs=1), **options)
+small = partial(small_classifier, epochs=30, dropout_multiplier=0.0, learning_rate=0.02)
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,13 @@ import joblib
 import numpy as np
 import pytest
 from golden import FOLDER, output
-from helpers import LABELS, TEXTS, TINY
+from helpers import LABELS, TEXTS, TINY, small_classifier
 from joblib import Parallel, delayed
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 import skulmfit
 from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
-
-
-def small(**params):
-    return ULMFiTClassifier(LMFineTuner(**TINY, epochs=1), epochs=1, random_state=0, **params)
 
 
 def reloaded(estimator, folder):
@@ -29,7 +25,7 @@ def reloaded(estimator, folder):
 
 @pytest.fixture(scope="module")
 def classifier():
-    return small(class_weight={"good": 2.0}, early_stopping=True).fit(TEXTS, LABELS)
+    return small_classifier(class_weight={"good": 2.0}, early_stopping=True).fit(TEXTS, LABELS)
 
 
 @pytest.fixture
@@ -52,8 +48,8 @@ def edited(path, edit):
 
 ESTIMATORS = {
     "features": lambda: LMFineTuner(**TINY, epochs=1, pooling="max").fit(TEXTS),
-    "classifier": lambda: small().fit(TEXTS, LABELS),
-    "several labels": lambda: small().fit(TEXTS, np.eye(24, 3, dtype=int)),
+    "classifier": lambda: small_classifier().fit(TEXTS, LABELS),
+    "several labels": lambda: small_classifier().fit(TEXTS, np.eye(24, 3, dtype=int)),
     "regressor": lambda: ULMFiTRegressor(LMFineTuner(**TINY), epochs=1).fit(TEXTS, np.arange(24.0)),
     "several targets": lambda: ULMFiTRegressor(LMFineTuner(**TINY), epochs=1).fit(
         TEXTS, np.arange(48.0).reshape(24, 2)
@@ -92,7 +88,7 @@ def test_a_loaded_estimator_has_every_attribute(kind, tmp_path):
 )  # fmt: skip
 def test_labels_keep_their_type(classes, tmp_path):
     labels = classes[np.arange(24) % 2]
-    estimator = small().fit(TEXTS, labels)
+    estimator = small_classifier().fit(TEXTS, labels)
     twin = reloaded(estimator, tmp_path)
     assert twin.classes_.dtype == estimator.classes_.dtype
     np.testing.assert_array_equal(twin.predict(TEXTS), estimator.predict(TEXTS))
@@ -149,13 +145,13 @@ def test_an_unfitted_estimator_is_not_saved(tmp_path):
 )
 def test_what_only_code_can_describe_is_not_saved(params, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        small().set_params(**params).fit(TEXTS, LABELS).save(tmp_path / "model.npz")
+        small_classifier().set_params(**params).fit(TEXTS, LABELS).save(tmp_path / "model.npz")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_names_no_folder_of_pickles(tmp_path):
     for memory in (str(tmp_path / "cache"), joblib.Memory(tmp_path / "cache", verbose=0)):
-        assert reloaded(small(memory=memory).fit(TEXTS, LABELS), tmp_path).memory is None
+        assert reloaded(small_classifier(memory=memory).fit(TEXTS, LABELS), tmp_path).memory is None
 
 
 def test_a_failed_save_leaves_the_file_that_was_there(saved, classifier, monkeypatch):

@@ -1,20 +1,17 @@
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
-from helpers import TEXTS, TINY
+from helpers import TEXTS, small_regressor
 from sklearn.model_selection import cross_val_predict
-
-from skulmfit import LMFineTuner, ULMFiTRegressor
 
 STARS = np.array([4.5, 1.0, 5.0, 2.0, 3.5, 1.5] * 4)
 BOTH = np.column_stack([STARS, -10 * STARS])
 
 
-def small(**parameters):
-    options = {"epochs": 100, "dropout_multiplier": 0.0, "learning_rate": 0.02, "random_state": 0} | parameters
-    return ULMFiTRegressor(LMFineTuner(**TINY, epochs=1), **options)
+small = partial(small_regressor, epochs=100, dropout_multiplier=0.0, learning_rate=0.02)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import LABELS, TEXTS, TINY
+from helpers import LABELS, TEXTS, TINY, small_lm
 from sklearn.preprocessing import LabelBinarizer
 
 from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
@@ -13,7 +13,7 @@ NEW_LABELS = ["good", "bad"]
 
 def small(kind=ULMFiTClassifier, **parameters):
     options = {"epochs": 30, "gradual_unfreezing": False, "n_iter_no_change": 2, "random_state": 0} | parameters
-    return kind(LMFineTuner(**TINY, epochs=1), **options)
+    return kind(small_lm(), **options)
 
 
 def losses(estimator):

@@ -10,9 +10,10 @@ import skulmfit
 from skulmfit import LMFineTuner, ULMFiTClassifier
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.vocabulary_transfer import transfer
+from skulmfit.text.any_tokenizer import load_tokenizer
 from skulmfit.text.rules import apply_rules
 from skulmfit.text.tokenizer import Tokenizer
-from skulmfit.text.words import WordTokenizer, load_tokenizer
+from skulmfit.text.words import WordTokenizer
 
 WORDS = ["xxunk", "xxpad", "xxbos", "xxmaj", "fine", "film", "fine"]
 
