@@ -10,6 +10,7 @@ import numpy as np
 from helpers import LABELS, TEXTS, TINY
 
 from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from skulmfit.estimators.saving import FORMAT
 
 FOLDER = Path(__file__).parent / "data"
 GOLDEN_TEXTS = ["A fine film, with fine music.", "Dull!", "", "Nothing to see: boring, boring story"]
@@ -29,14 +30,15 @@ def main():
     estimators = {
         "lm": LMFineTuner(**sizes, epochs=2, pooling="mean", random_state=0).fit(TEXTS),
         "classifier": ULMFiTClassifier(lm, **options).fit(TEXTS, LABELS),
+        "indicators": ULMFiTClassifier(lm, **options).fit(TEXTS, np.eye(24, 3, dtype=int)),
         "regressor": ULMFiTRegressor(LMFineTuner(**sizes, architecture="qrnn"), **options).fit(TEXTS, np.arange(24.0)),
         "directions": ULMFiTClassifier(LMFineTuner(**sizes, direction="both"), **options).fit(TEXTS, LABELS),
     }
     FOLDER.mkdir(exist_ok=True)
     for name, estimator in estimators.items():
-        estimator.save(FOLDER / f"{name}-1.npz")
+        estimator.save(FOLDER / f"{name}-{FORMAT}.npz")
         values = np.round(output(estimator).astype(float), 6).tolist()
-        (FOLDER / f"{name}-1.json").write_text(
+        (FOLDER / f"{name}-{FORMAT}.json").write_text(
             json.dumps(values, indent=0)
             .replace(",\n", ", ")
             .replace("[\n", "[")

@@ -1,6 +1,7 @@
 """Small texts, and the sizes of small models: what most tests are made of."""
 
 import math
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import ClassVar
@@ -44,14 +45,16 @@ class Killed(BaseException):
 
 
 class Breaking(SlantedTriangular):
-    """A schedule that breaks off the training at an update, as Ctrl-C or a kill would, and counts the updates."""
+    """A schedule that counts the updates, shows each to `watch`, and breaks off at one, as Ctrl-C or a kill would."""
 
     at: ClassVar[float] = math.inf
+    watch: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
     error: ClassVar[type[BaseException]] = KeyboardInterrupt
     n_made: ClassVar[int] = 0
 
     def rate(self, update, n_updates):
         Breaking.n_made += 1
+        Breaking.watch()
         if Breaking.n_made == Breaking.at:
             raise Breaking.error
         return super().rate(update, n_updates)

@@ -1,6 +1,7 @@
 """A fine-tuned model as plain data: a language model's encoder under a pooling head."""
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.model import Model
@@ -32,7 +33,7 @@ class FineTunedModel(Model[DocumentNetwork]):
     head_dim: int
 
     @classmethod
-    def from_network(cls, network: DocumentNetwork, start: LanguageModel, n_outputs: int, head_dim: int):
+    def from_network(cls, network: DocumentNetwork, start: LanguageModel, n_outputs: int, head_dim: int) -> Self:
         """Copy the weights of a network that began as the language model `start`."""
         return cls(start.architecture, start.tokenizer, to_numpy(network), n_outputs, head_dim)
 

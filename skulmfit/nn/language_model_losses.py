@@ -1,5 +1,7 @@
 """Losses of language models: cross-entropy without the logits over the whole vocabulary, and AR and TAR."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
     """Cross-entropy of `hidden @ weight.T + bias`, computed in chunks of rows together with its gradients."""
 
     @staticmethod
-    def forward(ctx, hidden, weight, bias, targets, dtype, needs_grad):
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype, needs_grad: bool
+    ) -> Tensor:
         """Hidden (N, E), weight (V, E), bias (V,), targets (N,)."""
         low_weight, low_bias = weight.to(dtype), bias.to(dtype)
         n_logits = _LOGITS_PER_CHUNK if hidden.device.type == "cpu" else _LOGITS_PER_CHUNK_GPU
@@ -41,7 +45,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx, grad_loss):
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         """Scale the gradients that `forward` has computed."""
         grad_hidden, grad_weight, grad_bias = (grad * grad_loss for grad in ctx.saved_tensors)
         return grad_hidden, grad_weight, grad_bias, None, None, None

@@ -1,5 +1,7 @@
 """QRNN layer (Bradbury et al. 2017): gates from a convolution over time, and a recurrence without matrix products."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -54,7 +56,7 @@ class _ForgetMult(torch.autograd.Function):
     """h_t = f_t z_t + (1 - f_t) h_{t-1}, step by step, of f, z (T, B, H) and h_0 (B, H)."""
 
     @staticmethod
-    def forward(ctx, f, z, initial):
+    def forward(ctx: Any, f: Tensor, z: Tensor, initial: Tensor) -> Tensor:
         """The states (T, B, H)."""
         states, keep, before = f * z, 1 - f, initial
         for t in range(len(f)):
@@ -63,7 +65,7 @@ class _ForgetMult(torch.autograd.Function):
         return states
 
     @staticmethod
-    def backward(ctx, grad_states):
+    def backward(ctx: Any, grad_states: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
         """Gradients run through the same recurrence, from the end."""
         f, z, initial, states = ctx.saved_tensors
         grad, keep = grad_states.clone(memory_format=torch.contiguous_format), 1 - f

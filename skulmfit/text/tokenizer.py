@@ -107,7 +107,7 @@ class Tokenizer:
     def __repr__(self) -> str:
         return f"Tokenizer({len(self):,} pieces, {self.direction})"
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type["Tokenizer"], tuple[bytes, str]]:
         return Tokenizer, (self.model, self.direction)
 
     @property

@@ -66,7 +66,7 @@ class WordTokenizer:
     def __repr__(self) -> str:
         return f"WordTokenizer({len(self):,} words, {self.direction})"
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type["WordTokenizer"], tuple[Any, ...]]:
         return WordTokenizer, (self.words, self.split, self.direction)
 
     @property

@@ -1,18 +1,19 @@
 import copy
 import pickle
 import warnings
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from helpers import LABELS, LM_RECIPE, RECIPE, TEXTS, TINY, broken_off, small_classifier
+from helpers import LABELS, LM_RECIPE, RECIPE, TEXTS, TINY, Breaking, broken_off, small_classifier
 from joblib import Parallel, delayed, parallel_config
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from skulmfit import LMFineTuner, ULMFiTClassifier
+from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, Phase, ULMFiTClassifier
 
 ODD_TEXTS = ["", "漢字", "fine", "dull " * 700, "FINE!!!", "fine film " * 130]
 
@@ -147,6 +148,20 @@ def test_gradual_unfreezing_trains_the_head_first_and_adds_layers_from_the_top()
     assert [stage.name for stage in classifier.stages_] == ["head", "from lstm1", "from lstm0", "all layers"]
 
 
+def test_a_recipe_may_be_given_by_its_name_or_as_it_is():
+    named, given = (small(recipe=recipe).fit(TEXTS, LABELS) for recipe in ("paper", CLASSIFIER_RECIPES["paper"]))
+    assert given.stages_ == named.stages_
+    np.testing.assert_array_equal(given.predict_proba(TEXTS), named.predict_proba(TEXTS))
+
+
+def test_the_head_may_train_last_too():
+    phases = (Phase("all", epochs=1), Phase(1, epochs=1))
+    classifier = small(recipe=replace(CLASSIFIER_RECIPES["paper"], phases=phases), epochs="auto").fit(TEXTS, LABELS)
+    assert [stage.name for stage in classifier.stages_] == ["all layers", "head"]
+    whole = small(recipe=replace(CLASSIFIER_RECIPES["paper"], phases=phases[:1]), epochs="auto").fit(TEXTS, LABELS)
+    np.testing.assert_array_equal(classifier.transform(TEXTS), whole.transform(TEXTS))
+
+
 def test_early_stopping_watches_held_out_texts_and_keeps_the_best_weights():
     classifier = small(early_stopping=True, validation_fraction=0.25, n_iter_no_change=1, epochs=30)
     classifier.fit(TEXTS, LABELS)
@@ -174,6 +189,15 @@ def test_a_failed_refit_leaves_the_earlier_fit_whole():
     with broken_off(at=1, error=ZeroDivisionError), pytest.raises(ZeroDivisionError):
         classifier.fit(["other", "texts", "entirely"], [1, 2, 3])
     np.testing.assert_array_equal(classifier.predict_proba(TEXTS), before)
+
+
+def test_whoever_predicts_during_a_refit_has_the_old_model(monkeypatch):
+    classifier, seen = small(recipe=RECIPE).fit(TEXTS, LABELS), []
+    before = classifier.predict_proba(TEXTS)
+    monkeypatch.setattr(Breaking, "watch", lambda: seen.append(classifier.predict_proba(TEXTS)))
+    classifier.fit(TEXTS, np.arange(24) % 3)
+    np.testing.assert_array_equal(seen, [before] * len(seen))
+    assert seen and classifier.predict_proba(TEXTS).shape == (24, 3)
 
 
 def test_copies_do_not_depend_on_parameters_set_after_fit(tiny_classifier):

@@ -105,6 +105,12 @@ def test_a_missing_direction_is_said_before_any_training():
         both.fit(TEXTS, LABELS)
 
 
+def test_each_language_model_can_be_asked_for(both):
+    assert [both.language_model(name).direction for name in ("forward", "backward")] == ["forward", "backward"]
+    with pytest.raises(ValueError, match="direction=None is not one of 'forward', 'backward'"):
+        both.language_model()
+
+
 def test_the_history_says_which_direction(both):
     assert [row["direction"] for row in both.history_] == ["forward", "backward"]
 

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skulmfit import LMFineTuner
+from skulmfit import CLASSIFIER_RECIPES, LMFineTuner
 from skulmfit.inference import texts as inference
 
 ODD_TEXTS = ["", "漢字", "\x00", "fine", "dull " * 700, "a", "FINE!!!", "fine film " * 130]
@@ -111,6 +111,17 @@ def test_a_saved_language_model_can_be_fine_tuned_by_path(tmp_path, tiny_lm):
     tiny_lm.language_model().save(path)
     tuned = LMFineTuner(str(path), epochs=5, random_state=0).fit(TEXTS)
     assert tuned.perplexity(TEXTS) < tiny_lm.perplexity(TEXTS)
+
+
+def test_a_recipe_of_a_classifier_has_no_number_of_streams():
+    with pytest.raises(ValueError, match="needs a recipe with a number of streams, but its batch_size is 'auto'"):
+        LMFineTuner(**TINY, recipe=CLASSIFIER_RECIPES["skulmfit"]).fit(TEXTS)
+
+
+def test_the_language_model_that_is_given_away_is_a_copy(tiny_lm):
+    before = tiny_lm.transform(TEXTS)
+    tiny_lm.language_model().weights["encoder.embedding"][:] = 0
+    np.testing.assert_array_equal(copy.deepcopy(tiny_lm).transform(TEXTS), before)
 
 
 def test_texts_of_nothing_are_legal():

@@ -3,6 +3,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -15,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 import skulmfit
-from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
 
 
 def reloaded(estimator, folder):
@@ -59,6 +60,7 @@ ESTIMATORS = {
     "qrnn": lambda: LMFineTuner(**TINY, architecture="qrnn", epochs=1).fit(TEXTS),
     "own vocabulary": lambda: LMFineTuner(tokenizer="train", vocab_size=300, epochs=0).fit(TEXTS),
     "recipe": lambda: ULMFiTClassifier(LMFineTuner(**TINY), recipe="multifit", epochs=1).fit(TEXTS, LABELS),
+    "own recipe": lambda: small_classifier(recipe=replace(CLASSIFIER_RECIPES["fastai"], clip=0.5)).fit(TEXTS, LABELS),
 }
 
 
