@@ -26,7 +26,7 @@ _WEIGHT, _SENTENCE = "weight/", "sentence/"
 
 @dataclass(frozen=True, eq=False)
 class LanguageModel(Model[LanguageModelNetwork]):
-    """Architecture, tokenizer, named arrays and provenance of a language model.
+    """A language model as plain data, from which a network can be built.
 
     Parameters
     ----------
@@ -38,6 +38,13 @@ class LanguageModel(Model[LanguageModelNetwork]):
         Where the model comes from: data, licence, tokens seen, figures.
     sentence_map : SentenceMap, optional
         From the states of the last layer to sentence vectors; of models that learnt from a sentence encoder.
+
+    Examples
+    --------
+    >>> from skulmfit import LMFineTuner
+    >>> model = LMFineTuner(epochs=0).fit(["-"]).language_model()
+    >>> model.direction, model.architecture.n_layers
+    ('forward', 3)
     """
 
     card: dict[str, Any] = field(default_factory=dict)
@@ -56,7 +63,18 @@ class LanguageModel(Model[LanguageModelNetwork]):
         return cls.from_network(LanguageModelNetwork(Encoder(architecture)), tokenizer)
 
     def with_tokenizer(self, tokenizer: AnyTokenizer) -> tuple["LanguageModel", Transfer]:
-        """The same network over another vocabulary, and where its embeddings came from."""
+        """Move the network to another vocabulary.
+
+        Parameters
+        ----------
+        tokenizer : Tokenizer or WordTokenizer
+
+        Returns
+        -------
+        model : LanguageModel
+        transfer : Transfer
+            Where the embeddings came from.
+        """
         embedding, bias, moved = transfer(
             self.tokenizer, tokenizer, self.weights["encoder.embedding"], self.weights["decoder_bias"]
         )
@@ -69,14 +87,37 @@ class LanguageModel(Model[LanguageModelNetwork]):
         return LanguageModelNetwork(Encoder(self.architecture, dropouts))
 
     def build(self, dropouts: Dropouts = Dropouts()) -> LanguageModelNetwork:
-        """A network with these weights that can be trained, in float32."""
+        """Build a network with these weights that can be trained, in float32.
+
+        Parameters
+        ----------
+        dropouts : Dropouts
+            By default none.
+
+        Returns
+        -------
+        LanguageModelNetwork
+        """
         with torch.device("meta"):
             network = self.new_network(dropouts)
         load_numpy(network, self.weights)
         return network
 
     def save(self, path: str | os.PathLike, *, dtype: np.dtype | type = np.float16) -> None:
-        """Write one .npz file without pickled objects, weights in `dtype`; in int8, with one step for each row."""
+        """Write one .npz file without pickled objects.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, replaced if there is one.
+        dtype : dtype, default=float16
+            Of the weights in the file. In int8, matrices have one step for each row, and vectors are float32.
+
+        Raises
+        ------
+        ValueError
+            If texts are split by a function of the user's, which a file cannot hold.
+        """
         meta = {
             "architecture": asdict(self.architecture),
             "direction": self.tokenizer.direction,
@@ -93,6 +134,15 @@ class LanguageModel(Model[LanguageModelNetwork]):
     @classmethod
     def load(cls, path: str | os.PathLike) -> "LanguageModel":
         """Read a file written by `save`.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Returns
+        -------
+        LanguageModel
+            Weights in float32.
 
         Raises
         ------

@@ -10,7 +10,18 @@ _FOLDER = Path(__file__).parents[1] / "pretrained"
 
 
 def available_models() -> list[str]:
-    """Names of the language models inside the package."""
+    """Names of the language models inside the package, which `pretrained=` takes.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> import skulmfit
+    >>> "en" in skulmfit.available_models()
+    True
+    """
     return sorted(path.stem for path in _FOLDER.glob("*.npz"))
 
 
