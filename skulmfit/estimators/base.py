@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.estimators.compat import CallbackSupportMixin
 from skulmfit.estimators.fitted_state import FittedState
+from skulmfit.estimators.identity import WITHOUT_EFFECT
 from skulmfit.estimators.saving import save
 from skulmfit.estimators.targets import Targets
 from skulmfit.estimators.validation import check_folder, check_texts
@@ -87,6 +88,12 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
         """The recipe, with the parameters that are not "auto" in place of its own."""
         changes = {name: getattr(self, name) for name in ("epochs", "batch_size", *_BOUNDS_OR_AUTO)}
         return find_recipe(self.recipe, self._named_recipes).override(**changes)
+
+    def _content(self) -> list[Any]:
+        """All that a fit depends on beside its data: the recipe by its content, not by its name."""
+        params = {name: value for name, value in self.get_params(deep=False).items() if name not in WITHOUT_EFFECT}
+        del params["recipe"]
+        return [type(self).__qualname__, params, self._resolved_recipe()]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

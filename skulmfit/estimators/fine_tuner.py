@@ -19,7 +19,7 @@ from skulmfit.estimators.fitted_state import FittedState
 from skulmfit.inference.generation import continue_text
 from skulmfit.inference.texts import text_log_likelihoods
 from skulmfit.models.language_model import LanguageModel
-from skulmfit.models.registry import load_pretrained
+from skulmfit.models.registry import load_pretrained, locate
 from skulmfit.models.vocabulary_transfer import Transfer
 from skulmfit.nn.encoder import KINDS, Architecture
 from skulmfit.nn.networks import LanguageModelNetwork
@@ -272,6 +272,16 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
                     f"pretrained must be a name, a path or None, or with direction='both' a pair of them; got "
                     f"{self.pretrained!r}."
                 )
+
+    def _content(self) -> list[Any]:
+        name, params, recipe = super()._content()
+        files = [locate(own, way) for way, own in self._pretrained_by_direction().items() if own is not None]
+        if callable(self.tokenizer):  # is known by its name alone
+            params["tokenizer"] = getattr(self.tokenizer, "__qualname__", type(self.tokenizer).__qualname__)
+        elif self.tokenizer not in (None, "train"):
+            files.append(Path(self.tokenizer))
+        # Another file under the same name is another model.
+        return [name, params, recipe, [path.read_bytes() for path in files if path.is_file()]]
 
     def _load(self, pretrained: Pretrained, direction: str) -> LanguageModel | None:
         """The language model to start from, if there is one."""

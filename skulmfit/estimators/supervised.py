@@ -167,6 +167,14 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
     def _resolved_recipe(self) -> Recipe:
         return super()._resolved_recipe().override(gradual_unfreezing=self.gradual_unfreezing)
 
+    def _content(self) -> list[Any]:
+        name, params, recipe = super()._content()
+        if self.lm is None:
+            params["lm"] = self.recipe  # which the default language model follows
+        elif isinstance(self.lm, LMFineTuner):
+            params["lm"] = self.lm._content()
+        return [name, params, recipe]
+
     def _as_fitted(
         self,
         so_far: SupervisedState[AnyTargets],
