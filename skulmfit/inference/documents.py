@@ -1,4 +1,4 @@
-"""Pooled states of documents, or what a head makes of them."""
+"""Pooled states of documents, or what features or a head make of them."""
 
 import numpy as np
 import torch
@@ -6,6 +6,8 @@ from torch import nn
 
 from skulmfit.inference.passes import CHUNK_SIZE, batches_in_order, evaluating
 from skulmfit.nn.encoder import Encoder
+from skulmfit.nn.features import Features
+from skulmfit.nn.heads import PoolingHead, SolvedHead
 from skulmfit.nn.pooling import pool_documents
 from skulmfit.nn.runtime import Runtime
 from skulmfit.text.token_corpus import TokenCorpus
@@ -17,15 +19,22 @@ def document_outputs(
     corpus: TokenCorpus,
     runtime: Runtime,
     *,
-    head: nn.Module | None = None,
+    head: Features | PoolingHead | SolvedHead | None = None,
+    n_layers: int = 1,
     verbose: int = 0,
 ) -> np.ndarray:
-    """[last, max, mean] of every document, or a head's outputs: float32, one row per document, in their order."""
-    head = nn.Identity() if head is None else head
+    """What a head makes of every document: float32, one row per document, in their order.
+
+    Without a head, [last, max, mean] of the outputs of the `n_layers` top layers.
+    """
+    n_layers = n_layers if head is None else head.n_layers
+    network = nn.Identity() if head is None else head
     rows = np.empty((len(corpus), 0), np.float32)
-    with evaluating(encoder, runtime), evaluating(head, runtime):
+    with evaluating(encoder, runtime), evaluating(network, runtime):
         for indices, ids, lengths in batches_in_order(corpus, runtime, verbose):
-            outputs = head(pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE)).cpu().numpy()
+            outputs = (
+                network(pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE, n_layers=n_layers)).cpu().numpy()
+            )
             if rows.shape[1] == 0:
                 rows = np.empty((len(corpus), outputs.shape[1]), np.float32)
             rows[indices] = outputs
