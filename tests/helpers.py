@@ -39,21 +39,22 @@ def small_regressor(lm=None, **changes):
     return ULMFiTRegressor(lm or small_lm(), **{"epochs": 1, "random_state": 0} | changes)
 
 
-class Breaking(SlantedTriangular):
-    """A schedule that breaks off the training at an update, as Ctrl-C or a kill would."""
-
-    updates_left: ClassVar[float] = math.inf
-    error: ClassVar[type[BaseException]] = KeyboardInterrupt
-
-    def rate(self, update, n_updates):
-        Breaking.updates_left -= 1
-        if Breaking.updates_left == 0:
-            raise Breaking.error
-        return super().rate(update, n_updates)
-
-
 class Killed(BaseException):
     """What nothing catches."""
+
+
+class Breaking(SlantedTriangular):
+    """A schedule that breaks off the training at an update, as Ctrl-C or a kill would, and counts the updates."""
+
+    at: ClassVar[float] = math.inf
+    error: ClassVar[type[BaseException]] = KeyboardInterrupt
+    n_made: ClassVar[int] = 0
+
+    def rate(self, update, n_updates):
+        Breaking.n_made += 1
+        if Breaking.n_made == Breaking.at:
+            raise Breaking.error
+        return super().rate(update, n_updates)
 
 
 LM_RECIPE, RECIPE = (
@@ -62,10 +63,12 @@ LM_RECIPE, RECIPE = (
 
 
 @contextmanager
-def broken_off(at, error=KeyboardInterrupt):
-    """Break off the training of `LM_RECIPE` or `RECIPE` at an update from now."""
-    Breaking.updates_left, Breaking.error = at, error
+def broken_off(at=math.inf, error=KeyboardInterrupt):
+    """Break off the training of `LM_RECIPE` or `RECIPE` at an update from now; gives a list of how many were made."""
+    Breaking.at, Breaking.error, Breaking.n_made = at, error, 0
+    n_made = []
     try:
-        yield
+        yield n_made
     finally:
-        Breaking.updates_left = math.inf
+        n_made.append(Breaking.n_made)
+        Breaking.at = math.inf

@@ -13,7 +13,9 @@ from skulmfit import LMFineTuner
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize(("page", "needs"), [("scikit-learn.md", ()), ("large-inputs.md", ("pandas", "polars"))])
+@pytest.mark.parametrize(
+    ("page", "needs"), [("scikit-learn.md", ()), ("recipes.md", ()), ("large-inputs.md", ("pandas", "polars"))]
+)
 def test_the_examples_of_a_page_give_what_they_say(page, needs):
     for name in needs:
         pytest.importorskip(name, reason=f"{name} is not installed")

@@ -3,10 +3,12 @@
 import copy
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from numbers import Integral, Real
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
+from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_random_state
@@ -16,22 +18,31 @@ from skulmfit.estimators.compat import CallbackSupportMixin
 from skulmfit.estimators.fitted_state import FittedState
 from skulmfit.estimators.saving import save
 from skulmfit.estimators.targets import Targets
-from skulmfit.estimators.validation import check_texts
+from skulmfit.estimators.validation import check_folder, check_texts
 from skulmfit.inference.texts import text_features
 from skulmfit.models.model import Model
 from skulmfit.nn.features import Features
-from skulmfit.nn.runtime import Runtime
+from skulmfit.nn.runtime import Runtime, check_device
+from skulmfit.training.parameters import check_choice, check_number, check_number_or_auto
 from skulmfit.training.recipe import Recipe
+from skulmfit.training.recipes import find_recipe
 from skulmfit.training.stages import Stage
 
 AnyState = TypeVar("AnyState", bound=FittedState)
+# Parameters that may be "auto", and then are the recipe's.
+_BOUNDS_OR_AUTO: dict[str, dict[str, Any]] = {
+    "learning_rate": {"low": 0, "bounds": "neither"},
+    "lr_decay": {"low": 1},
+    "dropout_multiplier": {"low": 0},
+    "weight_decay": {"low": 0},
+}
 
 
 class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Generic[AnyState]):
     """A scikit-learn estimator over raw texts.
 
-    What `fit` has learnt is one value, `_fitted`, and `fit` assigns it last: whoever predicts meanwhile in another
-    thread sees the old one or the new one, whole.
+    What `fit` has learnt is one value, `_fitted`, which `fit` assigns last. So another thread that predicts meanwhile
+    has the old one or the new one, never a mixture.
     """
 
     # scikit-learn explains parameters in a notebook only beside a link; until there are pages online, to the paper.
@@ -41,8 +52,15 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
     _model_kind: ClassVar[type[Model]]  # of which the fitted state is made
     _targets_kind: ClassVar[type[Targets] | None]
 
+    _named_recipes: ClassVar[Mapping[str, Recipe]]
+
+    recipe: str | Recipe
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    checkpoint: str | os.PathLike | None
     device: str
-    random_state: Any
+    random_state: int | RandomState | None
     verbose: int
     _fitted: AnyState
     history_: list[dict[str, Any]]
@@ -55,9 +73,22 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
         """Texts of X as a list; `reset` is True in fit."""
         return check_texts(X)
 
+    def _check_parameters(self) -> None:
+        """Raise if a parameter is not what it should be. Here are those that all estimators have."""
+        find_recipe(self.recipe, self._named_recipes)
+        for name, bounds in _BOUNDS_OR_AUTO.items():
+            check_number_or_auto(getattr(self, name), name, Real, **bounds)
+        check_choice(self.early_stopping, "early_stopping", (True, False))
+        check_number(self.validation_fraction, "validation_fraction", Real, low=0, high=1, bounds="neither")
+        check_number(self.n_iter_no_change, "n_iter_no_change", Integral, low=1)
+        check_number(self.verbose, "verbose", Integral, low=0)
+        check_folder(self.checkpoint, "checkpoint")
+        check_device(self.device)
+
     def _resolved_recipe(self) -> Recipe:
         """The recipe, with the parameters that are not "auto" in place of its own."""
-        raise NotImplementedError
+        changes = {name: getattr(self, name) for name in ("epochs", "batch_size", *_BOUNDS_OR_AUTO)}
+        return find_recipe(self.recipe, self._named_recipes).override(**changes)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -112,7 +143,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
 
     @property
     def vocab_transfer_(self) -> dict[str, float]:
-        """What became of the pretrained vocabulary; only of one direction, and with a tokenizer of one's own."""
+        """What became of the pretrained vocabulary: only with another tokenizer, and with one direction."""
         reports = self._state().vocab_transfers
         if len(reports) != 1 or reports[0] is None:
             raise AttributeError(f"This {type(self).__name__} has no vocab_transfer_.")
@@ -155,7 +186,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
         Returns
         -------
         ndarray of shape (n_texts, n_features_out_), float32
-            One row per text, in the order given; a text's row does not depend on the other texts. Of two directions,
+            One row per text, in the order given; a text's row does not depend on the other texts. With two directions,
             the features of the one beside those of the other.
         """
         models, texts = self._state().models, self._check_texts(X, reset=False)
@@ -169,7 +200,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
         """Width of what `transform` returns."""
         return sum(self._features_of(model).n_features for model in self._state().models)
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Names of the columns of `transform`.
 
         The name of the class, of two directions the direction, of several layers the layer, and then last0, ..., max0,

@@ -25,7 +25,7 @@ except ImportError:  # Windows: processes that want the same at the same time al
 
 
 class _Interrupted(Exception):
-    """Carries a language model that the user interrupted past the cache, which must not keep it."""
+    """Carries an interrupted language model past the cache, which must not keep it."""
 
     def __init__(self, fitted: FittedState[LanguageModel]):
         super().__init__("interrupted")
@@ -70,7 +70,7 @@ def _is_cache(memory: Any) -> bool:
 
 
 def _cached(memory: Any, function: Callable, key: str, *args: Any) -> Any:
-    """Call a function of a key and of arguments that the key stands for."""
+    """Call a function, or take its result from the cache. The key stands for all other arguments."""
     names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
     location = getattr(memory, "location", None)
     lock = _lock(Path(location) / "skulmfit" / f"{function.__name__}-{key}.lock") if location else nullcontext()
@@ -80,7 +80,7 @@ def _cached(memory: Any, function: Callable, key: str, *args: Any) -> Any:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Of several processes that want the same result, let one compute it while the others wait for it."""
+    """Let one process compute a result while others that want the same one wait."""
     if fcntl is None:
         yield
         return

@@ -107,7 +107,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         Number of pieces of the tokenizer.
     vocab_transfer_ : dict
         What became of the vocabulary of the pretrained model, as in `LMFineTuner`; only with a tokenizer of one's own.
-        Of two directions, each in `directions_` has it.
+        With two directions, each in `directions_` has it.
     directions_ : dict of str to estimator
         The fitted estimator of each direction.
 
@@ -201,8 +201,8 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         sample_weight : array-like of shape (n_texts,), optional
             Weights in the classifier's loss. A text of weight 0 is left out of both stages.
         X_val : iterable of str, optional
-            Texts to measure the loss on after every epoch, in place of a share of X, with `y_val`: a stage ends when
-            it stops improving, and the weights that did best are kept.
+            Texts to measure the loss on after every epoch, in place of a share of X. A stage ends when the loss stops
+            improving, and the weights that did best are kept. Give `y_val` too.
         y_val : array-like, optional
             Their labels, as y.
 

@@ -21,9 +21,4 @@ def begin_callbacks(estimator: Any) -> Any:
     return begin(max_subtasks=None)
 
 
-def without_callbacks(estimator: Any) -> Any:
-    """An estimator whose callbacks will come from the one that fits it."""
-    return estimator.set_callbacks() if hasattr(estimator, "set_callbacks") else estimator
-
-
-__all__ = ["CallbackSupportMixin", "begin_callbacks", "with_callbacks", "without_callbacks"]
+__all__ = ["CallbackSupportMixin", "begin_callbacks", "with_callbacks"]

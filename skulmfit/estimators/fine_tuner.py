@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
@@ -16,7 +16,6 @@ from skulmfit.estimators.base import TextEstimator
 from skulmfit.estimators.compat import with_callbacks
 from skulmfit.estimators.fit_session import FitSession
 from skulmfit.estimators.fitted_state import FittedState
-from skulmfit.estimators.validation import check_folder
 from skulmfit.inference.generation import continue_text
 from skulmfit.inference.texts import text_log_likelihoods
 from skulmfit.models.language_model import LanguageModel
@@ -27,7 +26,7 @@ from skulmfit.nn.encoder import KINDS, Architecture
 from skulmfit.nn.features import FEATURES, Features
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.pooling import POOLINGS
-from skulmfit.nn.runtime import Runtime, check_device, n_threads
+from skulmfit.nn.runtime import Runtime, n_threads
 from skulmfit.text.token_corpus import DIRECTIONS, TokenCorpus
 from skulmfit.text.tokenizer import Tokenizer
 from skulmfit.text.words import AnyTokenizer, WordTokenizer
@@ -35,7 +34,7 @@ from skulmfit.training.language_model_fine_tuning import fine_tune_language_mode
 from skulmfit.training.outcome import Outcome
 from skulmfit.training.parameters import check_choice, check_epochs, check_number, check_number_or_auto
 from skulmfit.training.recipe import Recipe
-from skulmfit.training.recipes import LANGUAGE_MODEL_RECIPES, find_recipe
+from skulmfit.training.recipes import LANGUAGE_MODEL_RECIPES
 
 Pretrained = str | os.PathLike | None
 
@@ -63,15 +62,15 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         Every parameter that is "auto" takes its value from here: our own recipe, found by measurement, a published one,
         or one that you have made. The numbers in brackets below are those of the default.
     epochs : int or "auto", default="auto"
-        Passes over the texts in which the whole network trains (as many as make about 300 updates, at most 10); 0
-        keeps the language model as it is. Much text is read once or twice only, to save time: 5 are better.
+        Passes over the texts in which the whole network trains (as many as make about 300 updates, at most 10). 0
+        keeps the language model as it is. To save time, "auto" reads much text only once or twice; 5 times are better.
     learning_rate : float or "auto", default="auto"
         Peak learning rate (4e-3); stages of a recipe may multiply it.
     lr_decay : float or "auto", default="auto"
-        How much slower each LSTM layer learns than the one above it; the embeddings, which are the decoder too, learn
-        fastest (2.6).
+        How much slower each LSTM layer learns than the one above it (2.6). The embeddings, which are the decoder too,
+        learn fastest.
     batch_size : int or "auto", default="auto"
-        Number of parallel streams the texts are cut into (64); fewer where there is little text.
+        Number of parallel streams into which the texts are cut (64). Little text is cut into fewer.
     bptt : int, default=70
         Mean number of tokens through which gradients flow back.
     dropout_multiplier : float or "auto", default="auto"
@@ -95,7 +94,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
     vocab_size : int, default=12000
         At most so many pieces in a vocabulary learnt from the texts.
     architecture : {"lstm", "qrnn"}, default="lstm"
-        Kind of recurrent layers of a new network, with `pretrained=None` only. QRNNs take more layers to be as good.
+        Kind of recurrent layers of a new network, with `pretrained=None` only. QRNNs need more layers to be as good.
     embedding_dim, hidden_dim, n_layers : int, default=256, 640, 3
         Size of a new network; with `pretrained=None` only.
     checkpoint : str, path or None, default=None
@@ -124,7 +123,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
     vocab_transfer_ : dict
         Only with another tokenizer than the pretrained model's: how many of its pieces were `kept` from the vocabulary
         of the pretrained model, `spelled` by its pieces, or `new`, and the share of the texts' tokens that are kept
-        ones, `coverage`. Of two directions, each in `directions_` has it.
+        ones, `coverage`. With two directions, each in `directions_` has it.
     directions_ : dict of str to LMFineTuner
         The fitted estimator of each direction.
     n_features_out_ : int
@@ -149,12 +148,13 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
 
     _model_kind = LanguageModel
     _targets_kind = None
+    _named_recipes = LANGUAGE_MODEL_RECIPES
 
     def __init__(
         self,
         pretrained: Pretrained | tuple[Pretrained, Pretrained] = "en",
         *,
-        tokenizer: Any = None,
+        tokenizer: str | os.PathLike | Callable[[str], Iterable[str]] | None = None,
         direction: Literal["forward", "backward", "both"] = "forward",
         recipe: str | Recipe = "skulmfit",
         epochs: int | Literal["auto"] = "auto",
@@ -206,7 +206,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         self.verbose = verbose
 
     @with_callbacks
-    def fit(self, X: Iterable[str], y: Any = None, *, X_val: Iterable[str] | None = None) -> Self:
+    def fit(self, X: Iterable[str], y: object = None, *, X_val: Iterable[str] | None = None) -> Self:
         """Fine-tune the language model on texts.
 
         Parameters
@@ -214,7 +214,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         X : iterable of str
         y : ignored
         X_val : iterable of str, optional
-            Texts to measure the loss on after every epoch, in place of a share of X: training ends when it stops
+            Texts to measure the loss on after every epoch, in place of a share of X. Training ends when the loss stops
             improving, and the weights that did best are kept.
 
         Returns
@@ -235,11 +235,11 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
                 self._features_of(start)  # raises here if there are none of these
                 corpus = start.tokenizer.encode(texts, n_threads=n_threads())
                 training, validation = self._split(corpus, validation_texts, start.tokenizer, rng)
+                as_fitted = partial(self._as_fitted, fitted, start.tokenizer)
                 model, outcome = fine_tune_language_model(
                     start, training, fitted.recipe, bptt=self.bptt, validation=validation, runtime=session.runtime,
-                    rng=rng, patience=self.n_iter_no_change, callbacks=session.callbacks(
-                        f"language model {direction}", corpus, partial(self._as_fitted, fitted, start.tokenizer)
-                    ),
+                    rng=rng, patience=self.n_iter_no_change,
+                    callbacks=session.callbacks(f"language-model-{direction}", corpus, as_fitted),
                 )  # fmt: skip
             report = None if transfer is None else transfer.report(corpus.ids)
             fitted = fitted.with_model(model, outcome, report)
@@ -263,25 +263,15 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         return dict(zip(directions, names))
 
     def _check_parameters(self) -> None:
-        find_recipe(self.recipe, LANGUAGE_MODEL_RECIPES)
+        super()._check_parameters()
         check_epochs(self.epochs, low=0)
-        check_number_or_auto(self.learning_rate, "learning_rate", Real, low=0, bounds="neither")
-        check_number_or_auto(self.lr_decay, "lr_decay", Real, low=1)
         check_number_or_auto(self.batch_size, "batch_size", Integral, low=1)
         check_number(self.bptt, "bptt", Integral, low=5)
-        check_number_or_auto(self.dropout_multiplier, "dropout_multiplier", Real, low=0)
-        check_number_or_auto(self.weight_decay, "weight_decay", Real, low=0)
-        check_choice(self.early_stopping, "early_stopping", (True, False))
-        check_number(self.validation_fraction, "validation_fraction", Real, low=0, high=1, bounds="neither")
-        check_number(self.n_iter_no_change, "n_iter_no_change", Integral, low=1)
         check_choice(self.features, "features", ("auto", *FEATURES))
         check_choice(self.pooling, "pooling", ("concat", *POOLINGS))
         check_choice(self.architecture, "architecture", KINDS)
         for name in ("vocab_size", "embedding_dim", "hidden_dim", "n_layers"):
             check_number(getattr(self, name), name, Integral, low=1)
-        check_number(self.verbose, "verbose", Integral, low=0)
-        check_folder(self.checkpoint, "checkpoint")
-        check_device(self.device)
         if not (self.tokenizer is None or callable(self.tokenizer) or isinstance(self.tokenizer, str | os.PathLike)):
             raise TypeError(f"tokenizer must be None, 'train', a path or a callable, got {self.tokenizer!r}.")
         check_choice(self.direction, "direction", (*DIRECTIONS, "both"))
@@ -310,15 +300,13 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
     ) -> tuple[LanguageModel, Transfer | None]:
         """The language model to fine-tune, and how its embeddings were moved to another vocabulary, if they were."""
         tokenizer = self._own_tokenizer(texts)
-        if pretrained is not None:
-            return (
-                (pretrained, None)
-                if tokenizer is None
-                else pretrained.with_tokenizer(tokenizer.in_direction(direction))
-            )
-        tokenizer = (tokenizer or Tokenizer.train(texts, vocab_size=self.vocab_size)).in_direction(direction)
-        sizes = (self.embedding_dim, self.hidden_dim, self.n_layers)
-        return LanguageModel.new(Architecture(len(tokenizer), *sizes, kind=self.architecture), tokenizer), None
+        if pretrained is None:
+            tokenizer = (tokenizer or Tokenizer.train(texts, vocab_size=self.vocab_size)).in_direction(direction)
+            sizes = (self.embedding_dim, self.hidden_dim, self.n_layers)
+            return LanguageModel.new(Architecture(len(tokenizer), *sizes, kind=self.architecture), tokenizer), None
+        if tokenizer is None:
+            return pretrained, None
+        return pretrained.with_tokenizer(tokenizer.in_direction(direction))
 
     def _own_tokenizer(self, texts: list[str]) -> AnyTokenizer | None:
         """The tokenizer that the user wants instead of the pretrained model's."""
@@ -335,11 +323,6 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
                 "callable that splits a text into words, or None."
             )
         return Tokenizer(path.read_bytes())
-
-    def _resolved_recipe(self) -> Recipe:
-        names = ("epochs", "learning_rate", "lr_decay", "batch_size", "dropout_multiplier", "weight_decay")
-        named = find_recipe(self.recipe, LANGUAGE_MODEL_RECIPES)
-        return named.override(**{name: getattr(self, name) for name in names})
 
     def _split(
         self, corpus: TokenCorpus, validation_texts: list[str], tokenizer: AnyTokenizer, rng: np.random.Generator
@@ -393,8 +376,8 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         poolings = POOLINGS if self.pooling == "concat" else (self.pooling,)
         return build_features(self.features, model.architecture, model.sentence_map, poolings)
 
-    def score(self, X: Iterable[str], y: Any = None) -> float:
-        """Mean log-likelihood of texts in nats per piece; higher is better. Of two directions, the mean.
+    def score(self, X: Iterable[str], y: object = None) -> float:
+        """Mean log-likelihood of texts in nats per piece; higher is better. With two directions, the mean.
 
         Parameters
         ----------
@@ -431,12 +414,12 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         Returns
         -------
         ndarray of shape (n_texts,), float64
-            Of two directions, the mean.
+            With two directions, the mean.
         """
         return self._log_likelihoods(X)[0]
 
     def _log_likelihoods(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Log-likelihood of every text, and over how many pieces it is a sum: the means of the models."""
+        """Log-likelihood of every text, and its number of pieces. With two models, their means."""
         models, texts = self._state().models, self._check_texts(X, reset=False)
         runtime = Runtime.resolve(self.device)
         parts = [text_log_likelihoods(model, texts, runtime, verbose=self.verbose) for model in models]

@@ -18,10 +18,11 @@ _FIT = "fit.json"
 
 
 class FitCheckpoint:
-    """A folder of one fit inside the folder that the user names; none where they name none.
+    """The folder of one fit inside the folder that the user names; without effect if the user names none.
 
-    It has a file for each training that has begun, and is gone when the fit is finished. The fit of a language-model
-    stage has its folder inside that of the whole fit, which must find it finished, and so removes both.
+    It has a file for each training that has begun, and is removed when the fit is finished. The fit of a language-model
+    stage has its folder inside that of the whole fit. It stays there when the stage is finished, since the whole fit
+    must find it if it is killed later.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class FitCheckpoint:
         return self._path
 
     def seed(self, drawn: int) -> int:
-        """The seed that the fit began with: the one drawn now, unless there was a beginning before."""
+        """The seed of the fit: the one that is drawn now, or that of a fit to be continued."""
         if self._path is None:
             return drawn
         file = self._path / _FIT
@@ -54,7 +55,7 @@ class FitCheckpoint:
         return drawn
 
     def of(self, name: str, corpus: TokenCorpus, seed: int) -> list[Callback]:
-        """Callbacks that save one of the fit's trainings, and continue it: one or none."""
+        """The callback that saves one of the fit's trainings and continues it, if the user names a folder."""
         if self._path is None:
             return []
         identity = {"corpus": zlib.crc32(corpus.ids.data), "seed": seed}

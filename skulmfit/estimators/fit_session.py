@@ -35,24 +35,30 @@ class FitSession:
 
     @contextmanager
     def training(self, direction: str | None) -> Iterator[np.random.Generator]:
-        """Context of one training, with a random generator of its own; a task of its own where there are two."""
+        """Context of one training, with its own random generator. With a `direction` it is a task of its own."""
         part = nullcontext() if direction is None else self.tasks.part(direction)
         with part, self.runtime.seeded(self.seed):
             yield np.random.default_rng(self.seed)
         self.tasks.attributes = None
 
     def callbacks(
-        self, name: str, corpus: TokenCorpus, attributes: Callable[[nn.Module], dict[str, Any]]
+        self,
+        name: str,
+        corpus: TokenCorpus,
+        attributes: Callable[[nn.Module], dict[str, Any]],
+        *,
+        saves: bool = True,
     ) -> list[Callback]:
-        """Those who watch the training of a name on a corpus.
+        """Callbacks for a training on a corpus. With `saves` it has a checkpoint of its name.
 
-        `attributes` are those that the estimator would have if a network were what the fit ends with.
+        `attributes` gives those of an estimator that is fitted as far as a network is.
         """
         self.tasks.attributes = attributes
-        return [ProgressBar(self._verbose), self.tasks, *self.checkpoint.of(name, corpus, self.seed)]
+        checkpoint = self.checkpoint.of(name, corpus, self.seed) if saves else []
+        return [ProgressBar(self._verbose), self.tasks, *checkpoint]
 
     def end(self, *, interrupted: bool) -> None:
-        """Close the session of an estimator that is fitted now; an interrupted fit can still be continued."""
+        """Close the session; the estimator is fitted now. An interrupted fit can still be continued."""
         self.tasks.end()
         if not interrupted:
             self.checkpoint.remove()

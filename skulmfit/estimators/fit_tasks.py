@@ -66,7 +66,7 @@ class FitTasks(Callback):
         self._end_down_to(depth)
 
     def end(self) -> None:
-        """End the fit's own task, and those that an interruption has left open: the estimator is fitted now."""
+        """End all open tasks, that of the fit included. The estimator is fitted now."""
         self.attributes = None
         self._end_down_to(0, fitted=True)
 
@@ -89,7 +89,7 @@ class FitTasks(Callback):
         return bool(self._open.pop().call_on_fit_task_end(**self._about, reconstruction_attributes=attributes))
 
     def _snapshot(self) -> Callable[[], dict[str, Any]] | None:
-        """What makes a fitted estimator of the present network, to be called only if a callback wants it."""
+        """Attributes of an estimator with the present network. They are made only if a callback asks for them."""
         attributes, network = self.attributes, self._network
         if attributes is None or network is None:
             return None

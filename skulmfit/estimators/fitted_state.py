@@ -1,4 +1,4 @@
-"""What a fit leaves: one value, which is all that inference reads and all that a file holds beside the parameters."""
+"""The fitted state: one value. Inference reads nothing else, and a file holds it beside the parameters."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
@@ -47,7 +47,7 @@ class FittedState(Generic[AnyModel]):
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """The rows of all trainings, direction by direction; with two models, each row names its direction."""
+        """The rows of all trainings, direction by direction. With two models, each row names its direction."""
         if len(self.models) == 1:
             return self._rows()[0]
         by_model = zip(self.models, self._rows())

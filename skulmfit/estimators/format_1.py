@@ -1,6 +1,6 @@
 """Files of format 1, of skulmfit 0.1.0: their JSON, rewritten as that of format 2.
 
-There an estimator's attributes stood side by side, and of two directions each was an estimator of its own.
+In format 1 an estimator's attributes stood side by side, and each of two directions was an estimator of its own.
 """
 
 from typing import Any

@@ -21,7 +21,9 @@ def fit_identity(estimator: Any, *data: Any) -> str:
 def _content(estimator: Any) -> Any:
     """Parameters of an estimator, recipes by their content, and what is in the files that they name."""
     params = {name: value for name, value in estimator.get_params(deep=False).items() if name not in WITHOUT_EFFECT}
-    recipe = params.pop("recipe")
+    recipe, tokenizer = params.pop("recipe"), params.get("tokenizer")
+    if callable(tokenizer):  # by its name: it may have no other description
+        params["tokenizer"] = getattr(tokenizer, "__qualname__", type(tokenizer).__qualname__)
     if "lm" in params:
         # The language model that None stands for follows the recipe's name.
         params["lm"] = recipe if params["lm"] is None else _content_of_lm(params["lm"])
@@ -34,7 +36,7 @@ def _content_of_lm(lm: Any) -> Any:
 
 
 def _file_contents(lm: Any) -> list[bytes]:
-    """Contents of the files that the parameters name: another file under the same name is another model."""
+    """Contents of the files that the parameters name. Another file under the same name is another model."""
     pretrained = lm._pretrained_by_direction().items()
     files = [locate(name, direction) for direction, name in pretrained if name is not None]
     if lm.tokenizer not in (None, "train") and not callable(lm.tokenizer):

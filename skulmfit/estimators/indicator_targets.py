@@ -94,7 +94,7 @@ class Indicators(ClassTargets):
 
 
 def is_indicator_matrix(y: Any) -> bool:
-    """Whether y says of every text which of several labels it has."""
+    """Whether y is a matrix that says which labels each text has."""
     if not hasattr(y, "toarray"):
         try:
             y = np.asarray(y)

@@ -84,7 +84,7 @@ class Labels(ClassTargets):
         return torch.stack([F.log_softmax(part, dim=1) for part in logits]).logsumexp(0) - math.log(len(logits))
 
     def decisions(self, logits: np.ndarray) -> np.ndarray:
-        """Logits; of two classes, how far the second one's is above the first one's."""
+        """Logits. With two classes, the second one's minus the first one's."""
         return logits[:, 1] - logits[:, 0] if len(self.classes) == 2 else logits
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
@@ -125,7 +125,7 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
 
 
 def _check_one_label_each(y: Any) -> None:
-    """Raise if y is lists of labels: several labels a text need an indicator matrix."""
+    """Raise if y has lists of labels. For several labels a text, y must be an indicator matrix."""
     is_column = isinstance(y, list | tuple) or getattr(y, "ndim", 0) == 1
     for row, label in enumerate(y if is_column else []):
         if isinstance(label, list | tuple | set | frozenset) and len(label) != 1:
@@ -138,7 +138,7 @@ def _check_one_label_each(y: Any) -> None:
 def class_weights(
     weights: np.ndarray, class_weight: ClassWeight, classes: np.ndarray, indices: np.ndarray
 ) -> np.ndarray:
-    """Weight of each class, given each text's weight and the index of its class; 1 for a class of no weight at all."""
+    """Weight of each class, given each text's weight and the index of its class. A class without weight gets 1."""
     found = np.ones(len(classes))
     if class_weight is not None:
         labels = classes[indices[weights > 0]]

@@ -74,7 +74,7 @@ def load(path: str | os.PathLike) -> LMFineTuner | ULMFiTClassifier | ULMFiTRegr
 
 
 def _read_estimator(reader: Reader, code: dict[str, Any]) -> TextEstimator:
-    """One of our estimators, fitted or not; a parameter that a later version has brought keeps its default."""
+    """One of our estimators, fitted or not. A parameter that the file does not have keeps its default."""
     if code["name"] not in _KINDS:
         raise ValueError(f"an estimator {code['name']!r}")
     estimator = _KINDS[code["name"]]()
@@ -93,7 +93,7 @@ def _read_estimator(reader: Reader, code: dict[str, Any]) -> TextEstimator:
 
 
 def _check_fitted(estimator: TextEstimator, fitted: FittedState) -> None:
-    """Raise unless a fitted state is one that the estimator can have, and its parts fit each other."""
+    """Raise unless a fitted state is one that the estimator can have and its parts fit each other."""
     name, is_supervised = type(estimator).__name__, estimator._targets_kind is not None
     kind = SupervisedState if is_supervised else FittedState
     if type(fitted) is not kind or not 1 <= len(fitted.models) <= 2:

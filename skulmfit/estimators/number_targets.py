@@ -73,7 +73,7 @@ class Numbers(Targets):
         return ridge_regression(features, encoded, weights)
 
     def decode(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
-        """Predicted numbers (n_texts,) or (n_texts, n_targets), given the outputs of each model: their mean."""
+        """Predicted numbers (n_texts,) or (n_texts, n_targets): the mean of what each model gives."""
         numbers = np.mean([part * self.scale + self.mean for part in outputs], axis=0)
         return numbers if self.is_matrix else numbers[:, 0]
 

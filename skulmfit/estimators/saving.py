@@ -1,4 +1,4 @@
-"""Fitted estimators to files: one .npz without pickles, in which nothing is code."""
+"""Fitted estimators to files: one .npz without pickles and without code."""
 
 import os
 from typing import Any
@@ -39,7 +39,7 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
 
 
 def codecs(read_estimator: Any) -> dict[str, Codec]:
-    """The table of all that can be in a file; how an estimator is read is for those to say who know its class."""
+    """The table of all that can be in a file. How an estimator is read is an argument, since only its class knows."""
     return VALUES | {
         "frozen": Codec(
             FrozenEstimator,

@@ -3,7 +3,7 @@
 import os
 from abc import abstractmethod
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Generic, Literal, Self
 
 import joblib
@@ -19,26 +19,27 @@ from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fit_session import FitSession
 from skulmfit.estimators.fitted_state import AnyTargets, FittedState, SupervisedState
 from skulmfit.estimators.supervised_data import SupervisedData
-from skulmfit.estimators.validation import check_folder, check_weights
+from skulmfit.estimators.validation import check_weights
 from skulmfit.inference.texts import head_outputs
 from skulmfit.models.fine_tuned_model import FineTunedModel
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.sentence_map import build_features
 from skulmfit.nn.features import Features
 from skulmfit.nn.networks import DocumentNetwork
-from skulmfit.nn.runtime import Runtime, check_device
+from skulmfit.nn.runtime import Runtime
 from skulmfit.training.head_fine_tuning import Head, fine_tune_with_head
 from skulmfit.training.outcome import Outcome
 from skulmfit.training.parameters import check_choice, check_epochs, check_number, check_number_or_auto
 from skulmfit.training.recipe import Recipe
-from skulmfit.training.recipes import CLASSIFIER_RECIPES, find_recipe
+from skulmfit.training.recipes import CLASSIFIER_RECIPES
 from skulmfit.training.stages import Stage
 
 
 class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[AnyTargets]):
-    """A language model's encoder under a pooling head, fine-tuned on targets; subclasses say what targets are."""
+    """A language model's encoder under a pooling head, fine-tuned on targets. Subclasses say what targets are."""
 
     _model_kind = FineTunedModel
+    _named_recipes = CLASSIFIER_RECIPES
     lm_stages_: list[Stage]
 
     def __init__(
@@ -93,32 +94,32 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         self._check_parameters()
         texts, data = self._check_data(X, y, sample_weight, X_val, y_val)
         session = FitSession(self, texts, y, data.texts, data.encoded, data.weights)
-        recipe = plan = self._resolved_recipe()
+        recipe = self._resolved_recipe()
         rows, validation_rows = data.split(self.early_stopping, self.validation_fraction, session.seed)
 
-        # A pretrained language model, fine-tuned on the texts alone; one for each direction.
+        # 1. A pretrained language model is fine-tuned on the texts alone; two of them, if texts are read both ways.
         lm = self._fitted_language_model(data.training_texts, session)
-        if lm.interrupted and not isinstance(self.lm, FrozenEstimator):
-            plan = recipe.head_alone()  # the user wants an end
-        # Its whole encoder gets a head, and both are fine-tuned on the targets: all layers at once, or the head first
-        # and the layers below unfrozen one by one.
+        is_cut_short = lm.interrupted and not isinstance(self.lm, FrozenEstimator)  # the user wants an end
+        plan = recipe.head_alone() if is_cut_short else recipe
+        # 2. Its whole encoder gets a head.
         head = self._head(data.targets, recipe)
         fitted: SupervisedState[AnyTargets] = SupervisedState(recipe, targets=data.targets)
         for language_model, lm_outcome, vocab_transfer in zip(lm.models, lm.outcomes, lm.vocab_transfers):
-            corpus = encode(self.memory, language_model.tokenizer, data.texts)
-            with session.training(language_model.direction if len(lm.models) > 1 else None) as rng:
+            direction, corpus = language_model.direction, encode(self.memory, language_model.tokenizer, data.texts)
+            as_fitted = partial(self._as_fitted, fitted, language_model, lm_outcome)
+            # 3. Both are fine-tuned on the targets: all layers at once, or by gradual unfreezing from the head down.
+            with session.training(direction if len(lm.models) > 1 else None) as rng:
                 model, outcome = fine_tune_with_head(
                     language_model, head, data.examples(corpus, rows), plan,
                     validation=None if validation_rows is None else data.examples(corpus, validation_rows),
-                    patience=self.n_iter_no_change, runtime=session.runtime, rng=rng, callbacks=session.callbacks(
-                        f"head {language_model.direction}", corpus, partial(self._as_fitted, fitted, language_model)
-                    ),
+                    patience=self.n_iter_no_change, runtime=session.runtime, rng=rng,
+                    callbacks=session.callbacks(f"head-{direction}", corpus, as_fitted, saves=not is_cut_short),
                 )  # fmt: skip
             fitted = fitted.with_head(model, outcome, vocab_transfer, lm_outcome)
             if outcome.interrupted:
                 break
         self._publish(fitted)
-        session.end(interrupted=fitted.interrupted)
+        session.end(interrupted=is_cut_short or fitted.interrupted)
         return self
 
     def _check_data(
@@ -141,25 +142,15 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
             raise TypeError(f"lm must be an LMFineTuner, a FrozenEstimator of a fitted one, or None; got {self.lm!r}.")
         if isinstance(self.lm, FrozenEstimator):
             check_is_fitted(lm)
-        find_recipe(self.recipe, CLASSIFIER_RECIPES)
+        super()._check_parameters()
         check_epochs(self.epochs)
         check_number_or_auto(self.batch_size, "batch_size", Integral, low=2)
-        check_number_or_auto(self.learning_rate, "learning_rate", Real, low=0, bounds="neither")
-        check_number_or_auto(self.lr_decay, "lr_decay", Real, low=1)
-        check_number_or_auto(self.dropout_multiplier, "dropout_multiplier", Real, low=0)
-        check_number_or_auto(self.weight_decay, "weight_decay", Real, low=0)
         check_number(self.hidden_dim, "hidden_dim", Integral, low=1)
-        check_number(self.validation_fraction, "validation_fraction", Real, low=0, high=1, bounds="neither")
-        check_number(self.n_iter_no_change, "n_iter_no_change", Integral, low=1)
-        check_number(self.verbose, "verbose", Integral, low=0)
         check_choice(self.gradual_unfreezing, "gradual_unfreezing", ("auto", True, False))
-        check_choice(self.early_stopping, "early_stopping", (True, False))
         check_memory(self.memory)
-        check_folder(self.checkpoint, "checkpoint")
-        check_device(self.device)
 
     def _fitted_language_model(self, texts: list[str], session: FitSession) -> FittedState[LanguageModel]:
-        """What the language-model stage leaves: of a frozen one as it is, of another after a fit on the texts."""
+        """The fitted state of the language-model stage: that of a frozen one, or that of a fit on the texts."""
         if isinstance(self.lm, FrozenEstimator):
             return self.lm.estimator._fitted
         if self.lm is None:
@@ -174,21 +165,23 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         return fit_language_model(self.memory, lm, texts, session.tasks)
 
     def _resolved_recipe(self) -> Recipe:
-        names = ("epochs", "learning_rate", "lr_decay", "batch_size", "dropout_multiplier", "weight_decay")
-        changes = {name: getattr(self, name) for name in (*names, "gradual_unfreezing")}
-        return find_recipe(self.recipe, CLASSIFIER_RECIPES).override(**changes)
+        return super()._resolved_recipe().override(gradual_unfreezing=self.gradual_unfreezing)
 
     def _head(self, targets: AnyTargets, recipe: Recipe) -> Head:
         """The head that targets ask for."""
         return Head(targets.n_outputs, self.hidden_dim, targets.loss, targets.training_loss(recipe), targets.solve)
 
     def _as_fitted(
-        self, so_far: SupervisedState[AnyTargets], language_model: LanguageModel, network: DocumentNetwork
+        self,
+        so_far: SupervisedState[AnyTargets],
+        language_model: LanguageModel,
+        lm_outcome: Outcome,
+        network: DocumentNetwork,
     ) -> dict[str, Any]:
         """Attributes that a fit would end with if the network were its last."""
         shape = self._head(so_far.targets, so_far.recipe).shape(language_model, so_far.recipe)
         model = FineTunedModel.from_network(network, language_model, shape)
-        return dict(vars(self._with(so_far.with_head(model, Outcome(), None, Outcome()))))
+        return dict(vars(self._with(so_far.with_head(model, Outcome(), None, lm_outcome))))
 
     def _publish(self, fitted: SupervisedState[AnyTargets]) -> Self:
         self.lm_stages_ = fitted.lm_outcomes[0].stages

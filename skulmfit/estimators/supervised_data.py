@@ -1,4 +1,4 @@
-"""What a supervised fit is given, checked and encoded."""
+"""What is given to a supervised fit, checked and encoded."""
 
 from dataclasses import dataclass
 from typing import Generic
@@ -13,7 +13,7 @@ from skulmfit.training.supervised_task import Examples
 
 @dataclass(frozen=True, eq=False)
 class SupervisedData(Generic[AnyTargets]):
-    """Texts, their targets as the loss takes them, and their weights; those for validation come last.
+    """Texts, their targets as the loss takes them, and their weights. Those for validation come last.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class SupervisedData(Generic[AnyTargets]):
         Raises
         ------
         ValueError
-            If there are less than 2, which the estimator of this name needs.
+            If there are less than 2. The estimator's name is for the message.
         """
         kept = np.flatnonzero(self.weights)
         if len(kept) < 2:

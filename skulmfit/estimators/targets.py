@@ -1,4 +1,4 @@
-"""Targets: how what a user wants to predict becomes numbers for a loss, and how outputs of a head are read."""
+"""Targets: how y becomes numbers for a loss, and how the outputs of a head become predictions."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ class ClassTargets(Targets):
         return partial(self.loss, label_smoothing=recipe.label_smoothing)
 
     def logits(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits (n_texts, n_classes), given the outputs of each model: those of their mean probabilities."""
+        """Logits (n_texts, n_classes) from the outputs of each model: those of the mean of their probabilities."""
         if len(outputs) == 1:
             return outputs[0]
         return self._mean_logits(torch.stack([torch.from_numpy(part) for part in outputs])).numpy()

@@ -1,4 +1,4 @@
-"""Texts and weights as scikit-learn's users give them: checked, or one clear error before any training."""
+"""Checks of texts, weights and folders: one clear error before any training."""
 
 import os
 from collections.abc import Iterable

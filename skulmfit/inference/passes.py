@@ -37,7 +37,7 @@ def batches_in_order(
 
 
 def _progress_bar(batches: Sequence, verbose: int) -> Iterable:
-    """The batches, with a bar on the way through them if there is more than one, tqdm is installed and `verbose`."""
+    """The batches, with a progress bar if the user wants one, tqdm is installed and there are several batches."""
     if not verbose or tqdm is None or len(batches) < 2:
         return batches
     return tqdm(batches, desc="reading texts", unit="batch", dynamic_ncols=True)
@@ -45,7 +45,7 @@ def _progress_bar(batches: Sequence, verbose: int) -> Iterable:
 
 @contextmanager
 def evaluating(network: nn.Module, runtime: Runtime) -> Iterator[None]:
-    """Context in which a network is on the runtime's device and without dropout; it comes back as it was."""
+    """Context with a network on the runtime's device and without dropout. Afterwards it is as it was before."""
     device = next((param.device for param in network.parameters()), runtime.device)
     was_training = network.training
     network.to(runtime.device).eval()

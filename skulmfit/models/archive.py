@@ -15,7 +15,7 @@ def write_archive(
     path: str | os.PathLike, kind: str, version: int, meta: dict[str, Any], arrays: dict[str, np.ndarray],
     *, compress: bool = False,
 ) -> None:  # fmt: skip
-    """Write a file that `read_archive` reads; one of that name is replaced at the end, or not at all."""
+    """Write a file that `read_archive` reads. A file of that name is replaced at the end, or not at all."""
     meta = {"kind": kind, "format": version} | meta
     with written_atomically(path) as file:
         write = np.savez_compressed if compress else np.savez
@@ -23,7 +23,7 @@ def write_archive(
 
 
 def read_archive(path: str | os.PathLike, kind: str, newest: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What stands in a file of a kind, in a format up to the `newest` that is known here: JSON, and arrays by name.
+    """JSON and arrays of a file of a kind, in a format up to the `newest` that is known here.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def read_archive(path: str | os.PathLike, kind: str, newest: int) -> tuple[dict[
 
 @contextmanager
 def written_atomically(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """A file to write, which takes its name when all of it is on the disk, and is gone if that fails."""
+    """A file to write. It gets its name when all of it is on the disk; if that fails, it is removed."""
     temporary = Path(path).with_name(f"{Path(path).name}.{uuid.uuid4().hex}.part")
     try:
         with open(temporary, "wb") as file:
@@ -59,7 +59,7 @@ def written_atomically(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 @contextmanager
 def damage_reported(path: str | os.PathLike, kind: str) -> Iterator[None]:
-    """Say of whatever goes wrong in taking a file apart, except its opening, that the file is not what it should be."""
+    """Turn every error in reading an open file into one that says that the file is not what it should be."""
     try:
         yield
     except OSError:

@@ -47,7 +47,7 @@ class HeadShape:
 
 
 @dataclass(frozen=True, eq=False)
-class FineTunedModel(Model):
+class FineTunedModel(Model[DocumentNetwork]):
     """A language model's encoder under a head of its own, both fine-tuned on targets.
 
     Parameters
@@ -80,7 +80,7 @@ class FineTunedModel(Model):
 def new_document_network(
     architecture: Architecture, head: HeadShape, dropouts: Dropouts = Dropouts(), dropout_multiplier: float = 0.0
 ) -> DocumentNetwork:
-    """A new encoder under a new head; the dropout of the output is the head's first one, as in the authors' code."""
+    """A new encoder under a new head. The output's dropout is the head's first one, as in the authors' code."""
     dropouts = dropouts * dropout_multiplier
     head_dropouts = (dropouts.output, min(_SECOND_HEAD_DROPOUT * dropout_multiplier, MAX_DROPOUT))
     new_head = head.build(architecture, head_dropouts)

@@ -25,7 +25,7 @@ _WEIGHT, _SENTENCE = "weight/", "sentence/"
 
 
 @dataclass(frozen=True, eq=False)
-class LanguageModel(Model):
+class LanguageModel(Model[LanguageModelNetwork]):
     """Architecture, tokenizer, named arrays and provenance of a language model.
 
     Parameters
@@ -56,7 +56,7 @@ class LanguageModel(Model):
 
     @classmethod
     def new(cls, architecture: Architecture, tokenizer: AnyTokenizer) -> "LanguageModel":
-        """A language model that has learnt nothing yet; torch's random state decides on its weights."""
+        """A language model that has learnt nothing yet. Its weights are drawn from torch's random state."""
         return cls.from_network(LanguageModelNetwork(Encoder(architecture)), tokenizer)
 
     def with_tokenizer(self, tokenizer: AnyTokenizer) -> tuple["LanguageModel", Transfer]:

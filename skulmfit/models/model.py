@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -11,10 +11,12 @@ from skulmfit.models.weights import Weights, load_numpy
 from skulmfit.nn.encoder import Architecture
 from skulmfit.text.words import AnyTokenizer
 
+AnyNetwork = TypeVar("AnyNetwork", bound=torch.nn.Module)
+
 
 @dataclass(frozen=True, eq=False)
-class Model(ABC):
-    """Architecture, tokenizer and weights; pickles and copies hold nothing else.
+class Model(ABC, Generic[AnyNetwork]):
+    """Architecture, tokenizer and weights. Pickles and copies hold nothing else.
 
     Parameters
     ----------
@@ -35,17 +37,17 @@ class Model(ABC):
         return self.tokenizer.direction
 
     @abstractmethod
-    def new_network(self) -> torch.nn.Module:
+    def new_network(self) -> AnyNetwork:
         """A network of the architecture, its weights still to be loaded."""
 
     @cached_property
-    def network(self) -> Any:
-        """The network with its weights, on the CPU and without dropout: to be read with, not to be trained."""
+    def network(self) -> AnyNetwork:
+        """The network with its weights, on the CPU and without dropout. Do not train it: others use it too."""
         network = self._empty_network()
         load_numpy(network, self.weights)
         return network.eval()
 
-    def _empty_network(self) -> torch.nn.Module:
+    def _empty_network(self) -> AnyNetwork:
         """A network without memory for its weights."""
         with torch.device("meta"):
             return self.new_network()

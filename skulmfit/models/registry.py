@@ -39,7 +39,7 @@ def load_pretrained(pretrained: str | os.PathLike, direction: str | None = None)
 
 
 def locate(pretrained: str | os.PathLike, direction: str | None = None) -> Path:
-    """File of a language model given by name or path; a shipped one may have another for the other direction."""
+    """File of a language model given by name or path. A shipped one may have another for the other direction."""
     if direction == "backward" and pretrained in available_models() and f"{pretrained}-backward" in available_models():
         pretrained = f"{pretrained}-backward"
     if pretrained in available_models():

@@ -11,7 +11,7 @@ from skulmfit.text.words import SYNONYMS
 
 
 class Vocabulary(Protocol):
-    """What is asked of a tokenizer here."""
+    """What a tokenizer must have here."""
 
     @property
     def pieces(self) -> list[str]:
@@ -79,7 +79,7 @@ def transfer(
 
 
 def _special(piece: str) -> str:
-    """The name here of a special token, whatever a library calls it; any other piece as it is."""
+    """The name here of a special token, whatever another library calls it. Any other piece stays as it is."""
     bare = piece.removeprefix(BOUNDARY)
     name = SYNONYMS.get(bare, bare)
     return name if name in (UNK, PAD, BOS) else BOUNDARY + name if name in MARKERS else piece

@@ -12,6 +12,6 @@ def to_numpy(network: torch.nn.Module) -> Weights:
 
 
 def load_numpy(network: torch.nn.Module, weights: Weights) -> None:
-    """Give a network, which may be an empty one on the meta device, copies of arrays, which may be read-only."""
+    """Give a network copies of arrays. It may be an empty one, on the meta device."""
     state = {name: torch.from_numpy(np.array(array)) for name, array in weights.items()}
     network.load_state_dict(state, assign=True)

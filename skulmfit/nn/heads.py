@@ -8,7 +8,7 @@ from skulmfit.nn.features import Features
 
 
 class BatchNorm(nn.Module):
-    """Batch norm of plain sums: those of torch's kernel for the CPU depend on the number of threads."""
+    """Batch norm with plain sums. The sums of torch's CPU kernel depend on the number of threads."""
 
     running_mean: Tensor
     running_var: Tensor

@@ -87,5 +87,5 @@ def activation_regularisation(output: Tensor, raw_output: Tensor, alpha: float, 
 
 
 def _mean_square(x: Tensor) -> Tensor:
-    """Row by row, then over rows: torch adds up one large tensor in an order that depends on the number of threads."""
+    """Mean of squares, first of each row: torch sums a large tensor in an order that depends on the threads."""
     return x.float().square().mean(-1).mean()

@@ -43,7 +43,7 @@ class LSTMLayer(nn.Module):
 
 
 def _recurrent_dtype(x: Tensor) -> torch.dtype:
-    """Precision of a layer on x, to be cast to here: autocast would take float16 for every cuDNN kernel.
+    """Precision in which a layer computes on x. It is cast here: autocast would take float16 for every cuDNN kernel.
 
     Where cuDNN has no bfloat16, torch's own kernels, a launch for every step, are slower than cuDNN's in float32.
     """

@@ -40,7 +40,7 @@ class Runtime:
         return f"{name}, torch {torch.__version__}"
 
     def tensor(self, ids: np.ndarray) -> torch.Tensor:
-        """Ids or indices as an int64 tensor on the device; a GPU is not waited for."""
+        """Ids or indices as an int64 tensor on the device. Nothing waits for a GPU."""
         tensor = torch.from_numpy(ids.astype(np.int64))
         return (
             tensor.pin_memory().to(self.device, non_blocking=True)
@@ -55,7 +55,7 @@ class Runtime:
 
     @contextmanager
     def without_cudnn_warning(self) -> Iterator[None]:
-        """Context in which cuDNN does not warn that it copies weights together: weight drop makes new ones anyway."""
+        """Context without cuDNN's warning that it copies weights together: weight drop makes new ones anyway."""
         with warnings.catch_warnings() if self.device.type == "cuda" else nullcontext():
             if self.device.type == "cuda":
                 warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
@@ -65,7 +65,7 @@ class Runtime:
     def seeded(self, seed: int) -> Iterator[None]:
         """Seed torch inside, and leave the process's own random state as it was.
 
-        Torch has one random state for all threads; those of one process that want it wait for each other.
+        Torch has one random state for all threads of a process. Threads that want to seed it wait for each other.
         """
         with _RANDOM_STATE:
             before = self.rng_state()
@@ -110,7 +110,7 @@ def _has_fast_bfloat16(device: torch.device) -> bool:
 def _cpu_has_bfloat16() -> bool:
     """Whether the processor computes products in bfloat16.
 
-    Torch has no public query; where its private ones are gone, float32 is always right.
+    Torch has no public query. Where its private ones are missing, float32 is always right.
     """
     queries = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, query, lambda: False)() for query in queries)
@@ -134,5 +134,5 @@ def check_device(device: str) -> None:
 
 
 def n_threads() -> int:
-    """Threads for work beside torch's: as many as torch uses, which joblib's workers limit."""
+    """Number of threads for work outside torch: as many as torch uses. In joblib's workers that number is limited."""
     return torch.get_num_threads()

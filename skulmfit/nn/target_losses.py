@@ -9,8 +9,8 @@ from torch import Tensor
 def weighted_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
     """Mean of weight times cross-entropy, of logits (B, C) and class indices (B,).
 
-    Weights have a mean of 1 over all documents; divided by their sum in the batch instead, those of a batch without
-    heavy documents would count as much as the heavy ones.
+    The weights have a mean of 1 over all documents. They are not divided by their sum in the batch: a batch of light
+    documents would then count as much as one of heavy documents.
     """
     losses = F.cross_entropy(logits.float(), targets, reduction="none", label_smoothing=label_smoothing)
     return losses @ weights / len(weights)

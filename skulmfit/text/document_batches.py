@@ -8,7 +8,7 @@ _LENGTH_JITTER = 0.25  # little padding, and batches that differ from epoch to e
 
 
 def document_batches(lengths: np.ndarray, order: np.ndarray, batch_size: int, max_tokens: int) -> list[np.ndarray]:
-    """Split documents, taken in `order`, into batches of at most `batch_size` documents and `max_tokens` with padding.
+    """Split documents, taken in `order`, into batches of at most `batch_size` documents and `max_tokens` tokens.
 
     Parameters
     ----------
@@ -16,7 +16,7 @@ def document_batches(lengths: np.ndarray, order: np.ndarray, batch_size: int, ma
     order : ndarray of ints
     batch_size : int
     max_tokens : int
-        A single longer document is a batch of its own.
+        Padding included. A single longer document is a batch of its own.
 
     Returns
     -------
@@ -46,12 +46,12 @@ def merge_single_documents(batches: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def canonical_order(corpus: TokenCorpus) -> np.ndarray:
-    """Indices of documents by length, then ids: an order that does not depend on the one they came in."""
+    """Indices of documents by length, then by ids. The order in which they come makes no difference."""
     return np.array(sorted(range(len(corpus)), key=lambda index: (len(corpus[index]), corpus[index].tobytes())), int)
 
 
 def bucketed_order(lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Indices by roughly falling length: neighbours are of similar length, and others in every epoch."""
+    """Indices by roughly falling length. Neighbours are of similar length, and change from epoch to epoch."""
     return np.argsort(-lengths * rng.uniform(1 - _LENGTH_JITTER, 1 + _LENGTH_JITTER, len(lengths)))
 
 

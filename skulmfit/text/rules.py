@@ -124,7 +124,7 @@ def apply_rules_with_offsets(text: str) -> tuple[str, np.ndarray]:
 
 
 def _parts(text: str) -> list[str]:
-    """The text, cut within words of absurd length: composing takes time quadratic in a run of combining marks."""
+    """The text, cut within very long words: composing takes time quadratic in a run of combining marks."""
     edges = [0, *(match.end() for match in _LONG_RUN.finditer(text)), len(text)]
     return [text[start:end] for start, end in zip(edges, edges[1:])]
 
@@ -183,7 +183,7 @@ _QUOTED = re.compile(r'" ([^"]*[^" ]) "')
 def restore(normalised: str) -> str:
     """Plain text of normalised text: markers become capitals and repetitions, spaces around punctuation go.
 
-    Typography and spacing that the rules have unified stay so.
+    Typography and spacing stay as the rules have unified them.
 
     >>> restore("xxmaj well , xxup it xxrep 4 ! he said ( twice ) : xxwrep 3 no .")
     'Well, IT!!!! he said (twice): no no no.'

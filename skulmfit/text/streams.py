@@ -48,7 +48,7 @@ def shuffled_stream(corpus: TokenCorpus, rng: np.random.Generator) -> np.ndarray
 def stream_batches(stream: np.ndarray, batch_size: int, lengths: np.ndarray) -> Iterator[StreamBatch]:
     """Cut one stream into `batch_size` parallel ones, and those into batches of the given lengths.
 
-    The fewer than `batch_size` tokens that do not fill a row are left out.
+    Tokens at the end that do not fill a row are left out.
     """
     n_columns = (len(stream) - 1) // batch_size
     inputs = stream[: n_columns * batch_size].reshape(batch_size, n_columns)

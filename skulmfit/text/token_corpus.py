@@ -55,7 +55,7 @@ class TokenCorpus:
         return np.diff(self.offsets)
 
     def backward(self) -> "TokenCorpus":
-        """Every document turned round, but for its first token, `xxbos`: what a backward language model reads."""
+        """Every document in reverse after its first token, `xxbos`: what a backward language model reads."""
         ids = np.array(self.ids)
         for start, end in itertools.pairwise(self.offsets.tolist()):
             ids[start + 1 : end] = self.ids[start + 1 : end][::-1]
@@ -67,6 +67,6 @@ class TokenCorpus:
 
 
 def check_direction(direction: str) -> None:
-    """Raise unless it is one of the two."""
+    """Raise unless a direction is one of the two."""
     if direction not in DIRECTIONS:
         raise ValueError(f"direction must be one of {', '.join(map(repr, DIRECTIONS))}, got {direction!r}.")

@@ -47,7 +47,7 @@ class Tokenizer:
     model : bytes
         A serialised SentencePiece model. It and the direction are all the state there is.
     direction : {"forward", "backward"}, default="forward"
-        Which way texts are read: "backward" turns the ids of each text round, all but the first, `xxbos`.
+        Which way texts are read: "backward" reverses the ids of each text after the first one, `xxbos`.
     """
 
     def __init__(self, model: bytes, direction: str = "forward"):
@@ -127,7 +127,7 @@ class Tokenizer:
         return ids if is_whole else []
 
     def in_direction(self, direction: str) -> "Tokenizer":
-        """The same that reads in a direction."""
+        """The same tokenizer, reading in a direction."""
         return Tokenizer(self.model, direction)
 
     def encode(self, texts: Sequence[str], *, n_threads: int = 2) -> TokenCorpus:

@@ -33,7 +33,7 @@ class WordTokenizer:
         From a text to its words. By default as fastai does it: ULMFiT's rules, clitics such as n't apart, and no marker
         that the vocabulary has not.
     direction : {"forward", "backward"}, default="forward"
-        Which way texts are read: "backward" turns the ids of each text round, all but the first, `xxbos`.
+        Which way texts are read: "backward" reverses the ids of each text after the first one, `xxbos`.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class WordTokenizer:
         return self.split is None
 
     def in_direction(self, direction: str) -> "WordTokenizer":
-        """The same that reads in a direction."""
+        """The same tokenizer, reading in a direction."""
         return WordTokenizer(self.words, self.split, direction)
 
     def encode(self, texts: Sequence[str], *, n_threads: int = 1) -> TokenCorpus:

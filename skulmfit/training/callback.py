@@ -90,10 +90,10 @@ class TrainingRun:
 
 
 class Callback:
-    """Watches a training. This one does nothing; subclasses do what they want to at the time that is theirs."""
+    """Watches a training. This one does nothing. A subclass fills in the methods that it needs."""
 
     def on_train_begin(self, run: TrainingRun) -> None:
-        """Before the first stage; a checkpoint restores its state here."""
+        """Before the first stage. A checkpoint restores its state here."""
 
     def on_stage_begin(self, run: TrainingRun) -> None:
         """Before the first epoch of a stage."""
@@ -102,7 +102,7 @@ class Callback:
         """Before the first update of an epoch."""
 
     def on_update(self, run: TrainingRun) -> None:
-        """After every update. Do not read `last_loss` each time: that waits for the device."""
+        """After every update. Do not read `last_loss` each time, since that waits for the device."""
 
     def on_pause(self, run: TrainingRun) -> None:
         """Every 20 updates, when the losses so far have been read and found finite."""

@@ -18,9 +18,9 @@ class OutOfTime(Exception):
 
 @dataclass
 class Checkpoint(Callback):
-    """A file that holds the state of a training, renewed every few minutes; a training that finds it continues from it.
+    """A file with the state of a training, renewed every few minutes. A training that finds it continues from it.
 
-    It is written beside its place and then moved there: a kill at any time leaves the old file or the new one.
+    It is written beside its place and then moved there. So a kill at any time leaves the old file or the new one.
 
     Parameters
     ----------

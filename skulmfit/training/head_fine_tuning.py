@@ -10,6 +10,7 @@ from skulmfit.inference.documents import document_outputs
 from skulmfit.models.fine_tuned_model import FineTunedModel, HeadShape, new_document_network
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.sentence_map import build_features
+from skulmfit.models.weights import load_numpy
 from skulmfit.nn.heads import SolvedHead
 from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
@@ -118,7 +119,9 @@ def fine_tune_with_head(
 def with_new_head(language_model: LanguageModel, shape: HeadShape, recipe: Recipe) -> DocumentNetwork:
     """The whole encoder of a language model, embeddings and all layers, under a head that has learnt nothing yet."""
     network = new_document_network(language_model.architecture, shape, recipe.dropouts, recipe.dropout_multiplier)
-    network.encoder.load_state_dict(language_model.network.encoder.state_dict())
+    prefix, weights = "encoder.", language_model.weights
+    own = {name.removeprefix(prefix): array for name, array in weights.items() if name.startswith(prefix)}
+    load_numpy(network.encoder, own)
     if isinstance(network.head, SolvedHead) and shape.features is not None:
         network.head.features = build_features(
             shape.features, language_model.architecture, language_model.sentence_map

@@ -71,7 +71,7 @@ class ProgressBar(Callback):
 
 
 def _loss(run: TrainingRun) -> float:
-    """Loss of the last batch, which a GPU is waited for: not to be asked for at every update."""
+    """Loss of the last batch. Reading it waits for a GPU, so not at every update."""
     return run.last_loss.item()
 
 

@@ -130,7 +130,7 @@ class Recipe:
         return replace(changed, phases=(*changed.phases[:-1], replace(changed.phases[-1], epochs=epochs)))
 
     def head_alone(self) -> "Recipe":
-        """The shortest way to a model that can be used: about 200 updates of the highest layer group."""
+        """A recipe for the shortest way to a usable model: about 200 updates of the highest layer group."""
         return replace(self, phases=(Phase(1, EpochsForUpdates(200, most=50)),), gradual_unfreezing=True)
 
     @property

@@ -113,7 +113,7 @@ def slanted_triangular(update: int, n_updates: int, *, cut_frac: float = 0.1, ra
 
 
 def one_cycle(update: int, n_updates: int, rise: float, values: tuple[float, float, float]) -> float:
-    """Value on its way from the first of three values to the second and on to the third, along half-cosines.
+    """Value that moves along half-cosines from the first of three values to the second, and on to the third.
 
     Parameters
     ----------

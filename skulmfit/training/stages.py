@@ -27,7 +27,7 @@ class Stage:
 
 
 def discriminative_rates(names: Sequence[str], learning_rate: float, decay: float) -> dict[str, float]:
-    """Rate of each layer group, lowest first: the last gets `learning_rate`, each one below `decay` times less.
+    """Rate of each layer group, lowest first. The last gets `learning_rate`, each one below it `decay` times less.
 
     Howard & Ruder 2018, section 3.2.
 

@@ -25,7 +25,7 @@ OutputLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of outputs (B, C), ta
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Documents with what is to be learnt of each.
+    """Documents, and the target and weight of each.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class SupervisedTask:
         self._capped_lengths = np.minimum(self.corpus.lengths, MAX_BACKPROP)
 
     def n_batches(self) -> int:
-        """Number of batches in an epoch, near enough: bucketing differs a little from epoch to epoch."""
+        """Number of batches in an epoch. It is not exact: bucketing differs a little from epoch to epoch."""
         return len(self._split(np.random.default_rng(0)))
 
     def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
