@@ -1,0 +1,234 @@
+"""A teaching run: settings, data on the device, the one training loop, and the language model that comes out."""
+
+from dataclasses import asdict, dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from skulmfit.pretrained.language_model import LanguageModelData
+from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
+from skulmfit.pretraining.start import NetworkSettings, new_model, setting, starting_point
+from skulmfit.pretraining.teaching.course import Course
+from skulmfit.pretraining.teaching.data import TeachingData, load_data
+from skulmfit.pretraining.teaching.folder import TeachingFolder, open_folder
+from skulmfit.pretraining.teaching.losses import Mixture, Student, TeachingLoss
+from skulmfit.pretraining.teaching.progress import TeachingProgress
+from skulmfit.pretraining.teaching.task import BatchSizes, TeachingTask
+from skulmfit.pretraining.training import CheckpointSettings
+from skulmfit.training.checkpoint import Checkpoint
+from skulmfit.training.language_model import language_model_groups
+from skulmfit.training.loop import Monitor, OptimizerSettings, train
+from skulmfit.training.runtime import Runtime
+from skulmfit.training.schedules import Trapezoid
+from skulmfit.training.stages import EMBEDDING, Stage
+from skulmfit.validation import check_number
+
+_MAP = "sentence_map"
+_SIZES_GPU = BatchSizes(pieces=32_768, segments=2_048, streams=384, bptt=64)
+_SIZES_CPU = BatchSizes(pieces=2_048, segments=128, streams=24, bptt=48)
+
+
+@dataclass(frozen=True)
+class TeachingSettings(NetworkSettings):
+    """Everything a teaching run depends on, besides its data and the number of processes."""
+
+    updates: int = setting(0, "length of the run")
+    minutes: float = setting(0.0, "length of the run by the clock, where no updates are given")
+    streams: float = setting(1.0, "weight of the next piece's cross-entropy on streams of the documents of --texts")
+    segments: float = setting(0.5, "weight of the next piece's cross-entropy on a sample of the segments' positions")
+    cosine: float = setting(6.0, "weight of 1 - cosine between sentence vector and teacher's vector")
+    relations: float = setting(1.0, "weight of the cross-entropy between softmaxes of similarities within a batch")
+    temperature: float = setting(0.05, "of these softmaxes")
+    sampled: float = setting(0.3, "share of the segments' positions in the sample")
+    caseless: float = setting(0.3, "share of the segments that are read without case markers")
+    batch_pieces: int = setting(0, "pieces of segments an update, in each process; 0: 32,768 on a GPU, 2,048 on a CPU")
+    batch_streams: int = setting(0, "parallel streams of each process; 0: 384 on a GPU, 24 on a CPU")
+    bptt: int = setting(0, "pieces of each stream an update; 0: 64 on a GPU, 48 on a CPU")
+    learning_rate: float = setting(4e-3, "peak learning rate")
+    embedding_rate: float = setting(0.5, "that of the embeddings, as a share of it")
+    warmup: float = setting(0.03, "share of the run over which the rate rises to its peak")
+    cooldown: float = setting(0.55, "share of it over which the rate falls to 0 at the end; 0 for a run to continue")
+    weight_decay: float = setting(0.01, "decoupled weight decay")
+    clip: float = setting(1.0, "largest norm of the gradient")
+    held_out: int = setting(4_000, "segments to measure on, of each 20 at most one; and a tenth as many documents")
+    seed: int = setting(0, "of everything random")
+    device: str = setting("auto", "where to compute: a GPU where there is one, else the CPU")
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("updates", "batch_pieces", "batch_streams", "bptt", "held_out"):
+            check_number(getattr(self, name), name, Integral, low=0)
+        for name in ("learning_rate", "clip", "temperature"):
+            check_number(getattr(self, name), name, Real, low=0, bounds="neither")
+        for name in ("minutes", "streams", "segments", "cosine", "relations", "embedding_rate", "weight_decay"):
+            check_number(getattr(self, name), name, Real, low=0)
+        for name in ("sampled", "caseless", "warmup", "cooldown"):
+            check_number(getattr(self, name), name, Real, low=0, high=1)
+        if not self.updates and not self.minutes:
+            raise ValueError("updates and minutes are both 0; give the length of the run as one of them.")
+        if not (self.streams or self.segments or self.cosine or self.relations):
+            raise ValueError("streams, segments, cosine and relations are all 0; give one of the losses a weight.")
+
+    def mixture(self) -> Mixture:
+        """The weights of the losses."""
+        return Mixture(self.streams, self.segments, self.cosine, self.relations, self.temperature, self.sampled)
+
+    def sizes(self, device: torch.device) -> BatchSizes:
+        """What an update reads on a device."""
+        usual = _SIZES_GPU if device.type == "cuda" else _SIZES_CPU
+        pieces = self.batch_pieces or usual.pieces
+        return BatchSizes(
+            pieces, max(2, pieces * usual.segments // usual.pieces), self.batch_streams or usual.streams,
+            self.bptt or usual.bptt,
+        )  # fmt: skip
+
+
+def teach(
+    folder: Path,
+    settings: TeachingSettings,
+    checkpoint: CheckpointSettings,
+    *,
+    texts: Path | None = None,
+    card: dict[str, Any] | None = None,
+) -> LanguageModelData | None:
+    """Teach a language model the vectors of a folder, and the documents of an encoded corpus; None if interrupted.
+
+    Under `torchrun` every process calls this, and each gets the model.
+
+    Parameters
+    ----------
+    folder : Path
+        In the format of `skulmfit.pretraining.teaching.folder`.
+    settings : TeachingSettings
+    checkpoint : CheckpointSettings
+    texts : Path, optional
+        An encoded corpus; without it nothing is read as streams of documents.
+    card : dict, optional
+        What else the model's card says.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder is not what it should be.
+    ValueError
+        If its parts do not belong together, or a vector is 0 or not finite.
+    """
+    if checkpoint.path.exists() and not checkpoint.resume:
+        raise FileExistsError(
+            f"{checkpoint.path} is the checkpoint of an unfinished training: continue it with --resume, or remove it."
+        )
+    opened = open_folder(folder)
+    start = starting_point(settings, opened.tokenizer.turned(settings.direction))
+    with join_processes(settings.device) as (processes, runtime):
+        data = load_data(
+            opened, texts if settings.streams else None, runtime.device,
+            direction=settings.direction, n_held_out=settings.held_out, seed=settings.seed,
+        )  # fmt: skip
+        return _Run(opened, settings, start, data, processes, runtime).train(checkpoint, card or {})
+
+
+@dataclass
+class _Run:
+    """What a run is made of."""
+
+    folder: TeachingFolder
+    settings: TeachingSettings
+    start: LanguageModelData | None
+    data: TeachingData
+    processes: Processes
+    runtime: Runtime
+
+    def train(self, checkpoint: CheckpointSettings, card: dict[str, Any]) -> LanguageModelData | None:
+        """Train to the end, from the checkpoint if there is one."""
+        settings, runtime = self.settings, self.runtime
+        with runtime.seeded(settings.seed):
+            student = self._new_student().to(runtime.device)
+            groups = self._groups(student)
+            if self.processes.rank:  # the same weights in every process, but other samples
+                torch.manual_seed(settings.seed + self.processes.rank)
+            task = self._task(student)
+            monitor = Monitor()
+            if self.processes.rank == 0:
+                progress = TeachingProgress(task, self.processes.world_size, lambda: self._figures(student))
+                monitor.on_step = progress.on_step
+            rates = {name: settings.learning_rate * (settings.embedding_rate if name == EMBEDDING else 1.0)
+                     for name in groups}  # fmt: skip
+            # The course of the run gives the rate, by updates or by the clock, and so the schedule is flat.
+            stage = Stage("teaching", rates, 1, Trapezoid(0.0, 0.0))
+            finished = train(
+                student, groups, [(stage, task)],
+                settings=OptimizerSettings((0.9, 0.99), settings.weight_decay, settings.clip), runtime=runtime,
+                rng=np.random.default_rng(settings.seed), monitor=monitor, checkpoint=self._checkpoint(checkpoint),
+            )  # fmt: skip
+            return self._result(student, task, card, monitor.history) if finished else None
+
+    def _new_student(self) -> Student:
+        tokenizer = self.folder.tokenizer.turned(self.settings.direction)
+        return Student(new_model(self.settings, tokenizer, self.start), self.folder.vector_dim)
+
+    def _groups(self, student: Student) -> dict[str, list[nn.Parameter]]:
+        """Layer groups of what the mixture of losses trains; the rest needs no gradient."""
+        settings = self.settings
+        groups = language_model_groups(student.language_model) | {_MAP: list(student.sentence_map.parameters())}
+        if not (settings.cosine or settings.relations):
+            groups.pop(_MAP)
+        if not (settings.segments or (settings.streams and self.data.documents)):
+            groups[EMBEDDING] = [student.language_model.encoder.embedding]  # the decoder's bias has no part in it
+        trained = {id(param) for group in groups.values() for param in group}
+        for param in student.parameters():
+            param.requires_grad_(id(param) in trained)
+        return groups
+
+    def _task(self, student: Student) -> TeachingTask:
+        settings, processes = self.settings, self.processes
+        course = Course(
+            updates=settings.updates, seconds=60 * settings.minutes, warmup=settings.warmup,
+            cooldown=settings.cooldown, agree=_clock_of_the_first if processes.world_size > 1 else float,
+        )  # fmt: skip
+        return TeachingTask(
+            TeachingLoss(student, settings.mixture(), dtype=self.runtime.training_dtype), self.data.segments,
+            self.data.documents, self.runtime, course, sizes=settings.sizes(self.runtime.device),
+            caseless=settings.caseless, pad_id=self.folder.tokenizer.pad_id, rank=processes.rank, wrap=processes.wrap,
+        )  # fmt: skip
+
+    def _figures(self, student: Student) -> dict[str, float]:
+        return self.data.held_out.figures(student, self.runtime, self.folder.tokenizer.pad_id)
+
+    def _checkpoint(self, checkpoint: CheckpointSettings) -> Checkpoint:
+        identity = asdict(self.settings) | {
+            "data": self.data.checksum, "processes": self.processes.world_size, "device": self.runtime.device.type,
+        }  # fmt: skip
+        kind = Checkpoint if self.processes.world_size == 1 else SharedCheckpoint
+        return kind(checkpoint.path, checkpoint.interval_seconds, identity, max_seconds=60 * checkpoint.minutes)
+
+    def _result(
+        self, student: Student, task: TeachingTask, card: dict[str, Any], history: list[dict]
+    ) -> LanguageModelData:
+        """The language model that has been taught, and what its card says of it."""
+        world_size = self.processes.world_size
+        figures = self._figures(student) if self.processes.rank == 0 else {}
+        card = card | {
+            "tokens_seen": task.n_pieces * world_size,
+            "hardware": self.runtime.description(),
+            "command": "teach",
+            "settings": asdict(self.settings),
+            "processes": world_size,
+            "seconds": round(sum(row["seconds"] for row in history)),
+            "taught": figures | {"segments": len(self.folder.segments)},
+        }
+        if self.start:
+            card["start"] = self.start.card
+        tokenizer = self.folder.tokenizer.turned(self.settings.direction)
+        return LanguageModelData.from_module(student.language_model, tokenizer, card)
+
+
+def _clock_of_the_first(seconds: float) -> float:
+    """The first process's clock, on which all end at the same update."""
+    clock = torch.tensor(seconds, dtype=torch.float64)
+    dist.broadcast(clock, 0)
+    return clock.item()
