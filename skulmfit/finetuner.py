@@ -46,8 +46,8 @@ class LMFineTuner(TextEstimator):
     ----------
     pretrained : str, path, pair of these, or None, default="en"
         Name of a language model in the package, path of one made by `python -m skulmfit.pretraining`, or None to train
-        tokenizer and network from scratch on the texts given to `fit`. For both directions, a forward and a backward
-        model.
+        tokenizer and network from scratch on the texts given to `fit`. In the package are "en", taught by a sentence
+        encoder, and "en-lm", which has learnt from text alone. For both directions, a forward and a backward model.
     tokenizer : None, "train", path or callable, default=None
         None keeps the tokenizer of the pretrained model. Another vocabulary takes over the embeddings of the pieces
         that both have, see `vocab_transfer_`: "train" learns a SentencePiece model from the texts given to `fit`, a

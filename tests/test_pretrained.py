@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 
 import skulmfit
 from skulmfit import LMFineTuner
-from skulmfit.pretrained.language_model import LanguageModelData
+from skulmfit.pretrained.language_model import LanguageModelData, SentenceMap
 from skulmfit.pretrained.registry import available, load_pretrained
 from skulmfit.pretraining.card import render, training_runs
 from tests.conftest import TEXTS
@@ -39,6 +40,50 @@ def test_float16_changes_features_by_rounding_only(tmp_path, tiny_lm):
     tiny_lm.language_model().save(path)
     half = LMFineTuner(path, epochs=0).fit(TEXTS).transform(TEXTS)
     np.testing.assert_allclose(half, tiny_lm.transform(TEXTS), atol=0.01)
+
+
+def test_int8_moves_no_weight_by_more_than_half_a_step_of_its_row(tmp_path, tiny_lm):
+    path, original = tmp_path / "bytes.npz", tiny_lm.language_model()
+    original.save(path, dtype=np.int8)
+    loaded = LanguageModelData.load(path)
+    for name, array in original.weights.items():
+        step = np.abs(array).max(axis=-1, keepdims=True) / 127 if array.ndim == 2 else 0.0
+        assert (np.abs(loaded.weights[name] - array) <= step / 2 + 1e-7).all()
+        assert loaded.weights[name].dtype == np.float32
+    with np.load(path) as file:
+        assert {file[name].dtype for name in file.files if file[name].ndim == 2} == {np.dtype(np.int8)}
+
+
+def test_int8_keeps_a_row_of_zeros(tmp_path, tiny_lm):
+    original = tiny_lm.language_model()
+    original.weights["encoder.embedding"][3] = 0
+    original.save(tmp_path / "bytes.npz", dtype=np.int8)
+    assert not LanguageModelData.load(tmp_path / "bytes.npz").weights["encoder.embedding"][3].any()
+
+
+def with_sentence_map(tiny_lm, n_dimensions=5):
+    data, rng = tiny_lm.language_model(), np.random.default_rng(0)
+    width = 3 * data.architecture.embedding_dim
+    weight, bias = rng.normal(size=(n_dimensions, width)), rng.normal(size=n_dimensions)
+    return replace(data, sentence_map=SentenceMap(weight.astype(np.float32), bias.astype(np.float32)))
+
+
+def test_a_sentence_map_is_kept_and_gives_vectors_of_length_one(tmp_path, tiny_lm):
+    data = with_sentence_map(tiny_lm)
+    data.save(tmp_path / "lm.npz", dtype=np.float32)
+    loaded, pooled = LanguageModelData.load(tmp_path / "lm.npz").sentence_map, tiny_lm.transform(TEXTS)
+    np.testing.assert_array_equal(loaded.weight, data.sentence_map.weight)
+    expected = [data.sentence_map.weight @ row + data.sentence_map.bias for row in pooled]
+    expected = [vector / np.sqrt((vector**2).sum()) for vector in expected]
+    np.testing.assert_allclose(loaded(pooled), expected, atol=1e-6)
+
+
+def test_a_sentence_map_of_another_width_is_refused(tmp_path, tiny_lm):
+    data = with_sentence_map(tiny_lm)
+    data.save(tmp_path / "lm.npz", dtype=np.float32)
+    rewrite(tmp_path / "lm.npz", **{"sentence/weight": data.sentence_map.weight[:, :-1]})
+    with pytest.raises(ValueError, match=r"does not fit its own architecture.*sentence map"):
+        LanguageModelData.load(tmp_path / "lm.npz")
 
 
 def test_a_file_that_is_not_ours_is_refused(tmp_path):
@@ -98,18 +143,28 @@ def test_an_unknown_name_lists_the_known_ones():
         load_pretrained("klingon")
 
 
-def test_an_english_language_model_is_in_the_package():
-    assert "en" in available()
-    data = load_pretrained("en")
+@pytest.mark.parametrize("name", ["en", "en-lm"])
+def test_an_english_language_model_is_in_the_package(name):
+    assert name in available()
+    data = load_pretrained(name)
     assert len(data.tokenizer) == data.architecture.vocab_size >= 12_000
     assert sum(run["tokens_seen"] for run in training_runs(data.card)) >= 40_000_000
+    assert (data.sentence_map is not None) == (name == "en")
 
 
-def test_the_card_in_the_package_shows_the_figures_of_its_model():
-    path = Path(skulmfit.__file__).parent / "pretrained" / "en.npz"
+@pytest.mark.parametrize("name", ["en", "en-lm"])
+def test_the_card_in_the_package_shows_the_figures_of_its_model(name):
+    path = Path(skulmfit.__file__).parent / "pretrained" / f"{name}.npz"
     shown = path.with_suffix(".md").read_text(encoding="utf-8").splitlines()
-    rows = [line for line in render(load_pretrained("en"), path).splitlines() if not line.startswith("| data")]
+    rows = [line for line in render(load_pretrained(name), path).splitlines() if not line.startswith("| data")]
     assert [line for line in rows if line not in shown] == []
+
+
+def test_the_sentence_vectors_of_the_shipped_model_know_what_texts_are_about():
+    texts = ["How do I reset my password?", "I cannot log in any more.", "The soup was cold.", "Our meal was awful."]
+    vectors = load_pretrained("en").sentence_map(LMFineTuner("en", epochs=0).fit(["-"]).transform(texts))
+    cosines = vectors @ vectors.T
+    assert min(cosines[0, 1], cosines[2, 3]) > max(cosines[0, 2], cosines[0, 3], cosines[1, 2], cosines[1, 3]) + 0.1
 
 
 def test_the_shipped_model_knows_english():

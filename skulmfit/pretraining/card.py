@@ -44,9 +44,11 @@ def _facts(data: LanguageModelData, path: Path) -> dict[str, str]:
     facts = {
         "network": f"AWD-{architecture.kind.upper()}, {architecture.n_layers} layers, embeddings "
         f"{architecture.embedding_dim}, hidden {architecture.hidden_dim}, {architecture.vocab_size:,} pieces",
-        "size": f"{n_parameters / 1e6:.2f} million parameters, float16, {path.stat().st_size / 2**20:.1f} MiB",
+        "size": f"{n_parameters / 1e6:.2f} million parameters, {path.stat().st_size / 2**20:.1f} MiB",
     }
-    for name in ("data", "licence"):
+    if data.sentence_map is not None:
+        facts["sentence vectors"] = f"{len(data.sentence_map.bias)} numbers, by a linear map of [last, max, mean]"
+    for name in ("teacher", "data", "licence"):
         facts |= {name: card[name]} if card.get(name) else {}
     runs = training_runs(card)
     if len(runs) > 1:
@@ -69,4 +71,4 @@ def _describe(run: dict[str, Any]) -> str:
         parts.append(run["hardware"])
     settings = run["settings"].items()
     options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in settings if value != "")
-    return f"{', '.join(parts)}: `train {options}`"
+    return f"{', '.join(parts)}: `{run.get('command', 'train')} {options}`"
