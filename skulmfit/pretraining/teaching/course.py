@@ -30,7 +30,8 @@ class Course:
 
     def rate(self, step: int) -> float:
         """Factor on the learning rate of update `step`, counted from 0, which is about to be made."""
-        self.share = step / self.updates if self.updates else min(self.agree(self.elapsed()) / self.seconds, 1.0)
+        seconds = self.elapsed()
+        self.share = step / self.updates if self.updates else min(self.agree(seconds) / self.seconds, 1.0)
         rising = self.share / self.warmup if self.warmup else 1.0
         falling = (1 - self.share) / self.cooldown if self.cooldown else 1.0
         return min(rising, 1.0, falling)

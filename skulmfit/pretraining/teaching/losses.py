@@ -13,15 +13,15 @@ from skulmfit.nn.awd_lstm import State, detach
 from skulmfit.nn.heads import LanguageModel
 from skulmfit.nn.pooling import Pool
 
-PARTS = ("streams", "segments", "cosine", "relations")  # the losses, as the fields of `Mixture`
+PARTS = ("lm", "segment_lm", "cosine", "relations")  # the losses, as the fields of `Mixture`
 
 
 @dataclass(frozen=True)
 class Mixture:
     """How much each loss counts; one of weight 0 is not computed."""
 
-    streams: float = 1.0  # cross-entropy of the next piece, on streams of documents
-    segments: float = 0.5  # the same on a sample of the segments' positions
+    lm: float = 1.0  # cross-entropy of the next piece, on streams of documents
+    segment_lm: float = 0.5  # the same on a sample of the segments' positions
     cosine: float = 6.0  # 1 - cosine between sentence vector and teacher's vector
     relations: float = 1.0  # cross-entropy between the softmaxes of similarities within a batch
     temperature: float = 0.05  # of these softmaxes
@@ -63,10 +63,10 @@ class TeachingLoss(nn.Module):
         if stream is not None:
             encoded = model(stream[0], state)
             state = detach(encoded.state)
-            parts["streams"] = model.cross_entropy(encoded.output, stream[1], dtype=self.dtype)
+            parts["lm"] = model.cross_entropy(encoded.output, stream[1], dtype=self.dtype)
         output = model(ids, model.encoder.initial_state(len(ids))).output
-        if weights.segments:
-            parts["segments"] = self._sampled_cross_entropy(output, ids, lengths)
+        if weights.segment_lm:
+            parts["segment_lm"] = self._sampled_cross_entropy(output, ids, lengths)
         if weights.cosine or weights.relations:
             with torch.autocast(ids.device.type, enabled=False):
                 predicted = self.student.sentence_vectors(output, lengths)

@@ -1,6 +1,6 @@
 """A teaching run: settings, data on the device, the one training loop, and the language model that comes out."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from skulmfit.pretrained.language_model import LanguageModelData
+from skulmfit.pretrained.language_model import LanguageModelData, SentenceMap, load_numpy, to_numpy
 from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
 from skulmfit.pretraining.start import NetworkSettings, new_model, setting, starting_point
 from skulmfit.pretraining.teaching.course import Course
@@ -39,15 +39,15 @@ class TeachingSettings(NetworkSettings):
 
     updates: int = setting(0, "length of the run")
     minutes: float = setting(0.0, "length of the run by the clock, where no updates are given")
-    streams: float = setting(1.0, "weight of the next piece's cross-entropy on streams of the documents of --texts")
-    segments: float = setting(0.5, "weight of the next piece's cross-entropy on a sample of the segments' positions")
+    lm: float = setting(1.0, "weight of the next piece's cross-entropy on streams of the documents of --texts")
+    segment_lm: float = setting(0.5, "weight of the next piece's cross-entropy on a sample of the segments' positions")
     cosine: float = setting(6.0, "weight of 1 - cosine between sentence vector and teacher's vector")
     relations: float = setting(1.0, "weight of the cross-entropy between softmaxes of similarities within a batch")
     temperature: float = setting(0.05, "of these softmaxes")
     sampled: float = setting(0.3, "share of the segments' positions in the sample")
     caseless: float = setting(0.3, "share of the segments that are read without case markers")
-    batch_pieces: int = setting(0, "pieces of segments an update, in each process; 0: 32,768 on a GPU, 2,048 on a CPU")
-    batch_streams: int = setting(0, "parallel streams of each process; 0: 384 on a GPU, 24 on a CPU")
+    segment_pieces: int = setting(0, "pieces of segments an update and process; 0: 32,768 on a GPU, 2,048 on a CPU")
+    streams: int = setting(0, "parallel streams of each process; 0: 384 on a GPU, 24 on a CPU")
     bptt: int = setting(0, "pieces of each stream an update; 0: 64 on a GPU, 48 on a CPU")
     learning_rate: float = setting(4e-3, "peak learning rate")
     embedding_rate: float = setting(0.5, "that of the embeddings, as a share of it")
@@ -61,29 +61,29 @@ class TeachingSettings(NetworkSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("updates", "batch_pieces", "batch_streams", "bptt", "held_out"):
+        for name in ("updates", "segment_pieces", "streams", "bptt", "held_out"):
             check_number(getattr(self, name), name, Integral, low=0)
         for name in ("learning_rate", "clip", "temperature"):
             check_number(getattr(self, name), name, Real, low=0, bounds="neither")
-        for name in ("minutes", "streams", "segments", "cosine", "relations", "embedding_rate", "weight_decay"):
+        for name in ("minutes", "lm", "segment_lm", "cosine", "relations", "embedding_rate", "weight_decay"):
             check_number(getattr(self, name), name, Real, low=0)
         for name in ("sampled", "caseless", "warmup", "cooldown"):
             check_number(getattr(self, name), name, Real, low=0, high=1)
         if not self.updates and not self.minutes:
             raise ValueError("updates and minutes are both 0; give the length of the run as one of them.")
-        if not (self.streams or self.segments or self.cosine or self.relations):
-            raise ValueError("streams, segments, cosine and relations are all 0; give one of the losses a weight.")
+        if not (self.lm or self.segment_lm or self.cosine or self.relations):
+            raise ValueError("lm, segment_lm, cosine and relations are all 0; give one of the losses a weight.")
 
     def mixture(self) -> Mixture:
         """The weights of the losses."""
-        return Mixture(self.streams, self.segments, self.cosine, self.relations, self.temperature, self.sampled)
+        return Mixture(self.lm, self.segment_lm, self.cosine, self.relations, self.temperature, self.sampled)
 
     def sizes(self, device: torch.device) -> BatchSizes:
         """What an update reads on a device."""
         usual = _SIZES_GPU if device.type == "cuda" else _SIZES_CPU
-        pieces = self.batch_pieces or usual.pieces
+        pieces = self.segment_pieces or usual.pieces
         return BatchSizes(
-            pieces, max(2, pieces * usual.segments // usual.pieces), self.batch_streams or usual.streams,
+            pieces, max(2, pieces * usual.segments // usual.pieces), self.streams or usual.streams,
             self.bptt or usual.bptt,
         )  # fmt: skip
 
@@ -126,7 +126,7 @@ def teach(
     start = starting_point(settings, opened.tokenizer.turned(settings.direction))
     with join_processes(settings.device) as (processes, runtime):
         data = load_data(
-            opened, texts if settings.streams else None, runtime.device,
+            opened, texts if settings.lm else None, runtime.device,
             direction=settings.direction, n_held_out=settings.held_out, seed=settings.seed,
         )  # fmt: skip
         return _Run(opened, settings, start, data, processes, runtime).train(checkpoint, card or {})
@@ -168,8 +168,13 @@ class _Run:
             return self._result(student, task, card, monitor.history) if finished else None
 
     def _new_student(self) -> Student:
+        """The start's network and, where it has one of the teacher's width, its sentence map; else new ones."""
         tokenizer = self.folder.tokenizer.turned(self.settings.direction)
-        return Student(new_model(self.settings, tokenizer, self.start), self.folder.vector_dim)
+        student = Student(new_model(self.settings, tokenizer, self.start), self.folder.vector_dim)
+        known = self.start.sentence_map if self.start and self.settings.start_with != "embeddings" else None
+        if known is not None and known.weight.shape == student.sentence_map.weight.shape:
+            load_numpy(student.sentence_map, vars(known))
+        return student
 
     def _groups(self, student: Student) -> dict[str, list[nn.Parameter]]:
         """Layer groups of what the mixture of losses trains; the rest needs no gradient."""
@@ -177,7 +182,7 @@ class _Run:
         groups = language_model_groups(student.language_model) | {_MAP: list(student.sentence_map.parameters())}
         if not (settings.cosine or settings.relations):
             groups.pop(_MAP)
-        if not (settings.segments or (settings.streams and self.data.documents)):
+        if not (settings.segment_lm or self.data.documents):
             groups[EMBEDDING] = [student.language_model.encoder.embedding]  # the decoder's bias has no part in it
         trained = {id(param) for group in groups.values() for param in group}
         for param in student.parameters():
@@ -224,7 +229,9 @@ class _Run:
         if self.start:
             card["start"] = self.start.card
         tokenizer = self.folder.tokenizer.turned(self.settings.direction)
-        return LanguageModelData.from_module(student.language_model, tokenizer, card)
+        data = LanguageModelData.from_module(student.language_model, tokenizer, card)
+        is_taught = self.settings.cosine or self.settings.relations
+        return replace(data, sentence_map=SentenceMap(**to_numpy(student.sentence_map))) if is_taught else data
 
 
 def _clock_of_the_first(seconds: float) -> float:

@@ -150,14 +150,13 @@ class TeachingTask:
         return None
 
     def state(self) -> dict[str, Any]:
-        """Streams' state, progress and sums, for a checkpoint."""
+        """Streams' state and how far the run has come, for a checkpoint."""
         state = [(hidden.cpu(), cell.cpu()) for hidden, cell in self._state]
-        seconds = self.course.elapsed()
-        return {"streams": state, "seconds": seconds, "n_pieces": self.n_pieces, "sums": self.sums.cpu()}
+        return {"streams": state, "seconds": self.course.elapsed(), "n_pieces": self.n_pieces}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Carry on with a saved state."""
         device = self.runtime.device
         self._state = [(hidden.to(device), cell.to(device)) for hidden, cell in state["streams"]]
         self.course.resume(state["seconds"])
-        self.n_pieces, self.sums = state["n_pieces"], state["sums"].to(device)
+        self.n_pieces = state["n_pieces"]
