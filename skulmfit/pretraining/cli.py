@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except (ValueError, TypeError, FloatingPointError, OSError, EOFError, zlib.error) as error:
+    except (ValueError, TypeError, FloatingPointError, OSError, EOFError, ImportError, zlib.error) as error:
         raise SystemExit(f"error: {error}") from error
 
 

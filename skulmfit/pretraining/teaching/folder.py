@@ -6,6 +6,7 @@
     weights.npy       float32 (n_segments,): how often an epoch reads each, on average; without it each once
     vectors/*.npy     float16, float32 or float64 (n, D): in the order of their names together one row a segment
     segments.txt      one segment a line: only `embed` reads it
+    teacher.json      {"teacher": NAME}, for the model's card; may be missing
 
 The first three are those of an encoded corpus, such as `--texts` takes. `segment` and `embed` write such a folder; so
 does a script, in a few lines, from flat ids, the length of each segment, and vectors of any length but 0:
@@ -18,6 +19,7 @@ does a script, in a few lines, from flat ids, the length of each segment, and ve
     (folder / "tokenizer.model").write_bytes(load_pretrained("en").tokenizer.model)
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +29,7 @@ from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.words import AnyTokenizer
 
-IDS, SEGMENTS, WEIGHTS, VECTORS = "ids.npy", "segments.txt", "weights.npy", "vectors"
+IDS, SEGMENTS, WEIGHTS, VECTORS, TEACHER = "ids.npy", "segments.txt", "weights.npy", "vectors", "teacher.json"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class TeachingFolder:
     def vector_dim(self) -> int:
         """Width of the teacher's vectors."""
         return self.vectors[0].shape[1]
+
+    def teacher(self) -> str:
+        """Whose the vectors are, as far as the folder says."""
+        named = self.path / TEACHER
+        return json.loads(named.read_text(encoding="utf-8"))["teacher"] if named.exists() else ""
 
 
 def open_folder(path: Path) -> TeachingFolder:

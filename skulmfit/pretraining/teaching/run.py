@@ -221,10 +221,11 @@ class _Run:
             "tokens_seen": task.n_pieces * world_size,
             "hardware": self.runtime.description(),
             "command": "teach",
+            "teacher": self.folder.teacher(),
             "settings": asdict(self.settings),
             "processes": world_size,
             "seconds": round(sum(row["seconds"] for row in history)),
-            "taught": figures | {"segments": len(self.folder.segments)},
+            "taught": figures,
         }
         if self.start:
             card["start"] = self.start.card
