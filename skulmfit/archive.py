@@ -45,7 +45,13 @@ def read_archive(path: str | os.PathLike, kind: str, newest: int) -> tuple[dict[
 
 @contextmanager
 def written_atomically(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """A file to write, which takes its name when all of it is on the disk, and is gone if that fails."""
+    """A file to write, which takes its name when all of it is on the disk, and is gone if that fails.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, with its name: the disk may be full.
+    """
     temporary = Path(path).with_name(f"{Path(path).name}.{uuid.uuid4().hex}.part")
     try:
         with open(temporary, "wb") as file:
@@ -53,6 +59,8 @@ def written_atomically(path: str | os.PathLike) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 import bz2
 import lzma
+import shutil
 import subprocess
 import sys
 
@@ -11,12 +12,15 @@ import torch
 
 from skulmfit.pretrained.registry import load_pretrained
 from skulmfit.pretraining.cli import main
+from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.teaching.losses import PARTS
+from skulmfit.pretraining.teaching.on_device import TextsOnDevice
+from skulmfit.pretraining.teaching.sampling import cut_into_batches, read_in_turn
 from skulmfit.pretraining.teaching.task import TeachingTask
 from skulmfit.text.tokenizer import Tokenizer
 from skulmfit.training import runtime
 from tests.teaching_reference import Reference, segment, vector
-from tests.test_pretraining import KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, WORDS, same_weights
+from tests.test_pretraining import KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, TORCHRUN, WORDS, run, same_weights
 
 SIZES = ["--embedding-dim=8", "--hidden-dim=8", "--n-layers=2", "--streams=2", "--bptt=10", "--segment-pieces=150"]
 SIZES += ["--held-out=20"]
@@ -148,3 +152,144 @@ def write_slice(source, folder, n):
     vectors = projection["mean"] + (rows * projection["step"]) @ projection["components"]
     (folder / "vectors").mkdir()
     np.save(folder / "vectors" / "0.npy", vectors.astype(np.float16))
+
+
+def test_an_epoch_reads_segments_as_often_as_their_weights_say_and_a_share_without_case():
+    lengths, weights = np.tile(np.arange(300) % 40 + 5, 2), np.tile([0.5, 2.0, 1.25], 100)
+    turns = read_in_turn(
+        lengths, np.arange(300), weights, np.random.default_rng(0), caseless=0.3, max_pieces=400, max_rows=30
+    )
+    read = np.concatenate([next(turns).rows for _ in range(200)])
+    np.testing.assert_allclose(np.bincount(read % 300, minlength=300) / 200, weights, atol=0.15)
+    assert (read >= 300).mean() == pytest.approx(0.3, abs=0.01)
+
+
+def test_batches_hold_segments_of_similar_length_and_leave_none_out():
+    lengths = np.sort(np.random.default_rng(0).integers(4, 90, 1001))
+    batches = cut_into_batches(lengths, max_pieces=500, max_rows=40)
+    assert [start for start, _, _ in batches] == [0, *(end for _, end, _ in batches[:-1])]
+    assert batches[-1][1] == 1001
+    assert all(2 <= end - start <= 40 and longest == lengths[start:end].max() for start, end, longest in batches)
+    assert all((end - start) * longest <= 500 for start, end, longest in batches[:-1])
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_texts_on_a_device_are_those_of_the_corpus(folder, direction):
+    corpus, _ = open_corpus(folder)
+    texts = TextsOnDevice.from_corpus(corpus, torch.device("cpu"), direction)
+    expected = corpus if direction == "forward" else corpus.backward()
+    rows = np.array([7, 0, 299, 7])
+    longest = corpus.lengths[rows].max()
+    ids, lengths = texts.padded(torch.from_numpy(rows), int(longest), pad_id=1)
+    for row, index in enumerate(rows):
+        padding = [1] * (longest - len(expected[index]))
+        assert ids[row].tolist() == [*expected[index], *padding]
+        assert lengths[row] == len(expected[index])
+    joined = texts.joined(torch.from_numpy(rows), int(corpus.lengths[rows].sum()))
+    assert joined.tolist() == [int(piece) for index in rows for piece in expected[index]]
+
+
+LIMITED = """
+import resource, sys
+from skulmfit.pretraining.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
+main()
+"""
+
+
+def test_a_full_disk_is_an_error_without_a_traceback_and_a_run_goes_on_from_what_was_kept(folder, taught, tmp_path):
+    output = tmp_path / "student.npz"
+    script = [sys.executable, "-c", LIMITED, "5000", *command(folder, output, "--checkpoint-seconds=0")]
+    failed = subprocess.run(script, capture_output=True, text=True)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: ")
+    assert "student.checkpoint" in failed.stderr
+    assert list(tmp_path.iterdir()) == []
+    main([*command(folder, output), "--resume"])
+    assert same_students(output, taught)
+
+
+def test_vectors_and_segments_of_different_numbers_are_refused(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    np.save(copy / "vectors" / "1.npy", np.ones((199, 5), np.float16))
+    with pytest.raises(SystemExit, match=r"300 segments and 299 vectors: there must be one vector for each"):
+        main(command(copy, tmp_path / "student.npz"))
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_vectors_without_a_direction_are_refused(folder, tmp_path, value):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    np.save(copy / "vectors" / "1.npy", np.full((200, 5), value, np.float16))
+    with pytest.raises(SystemExit, match="200 of 300 vectors are 0, NaN or infinite, the first in row 100"):
+        main(command(copy, tmp_path / "student.npz"))
+
+
+def test_torchrun_teaches_with_two_processes(folder, taught, tmp_path):
+    arguments = command(folder, tmp_path / "two.npz")
+    run([*TORCHRUN, "-m", "skulmfit.pretraining", *arguments])
+    one, two = load_pretrained(taught).card, load_pretrained(tmp_path / "two.npz").card
+    assert two["processes"] == 2
+    assert two["tokens_seen"] == pytest.approx(2 * one["tokens_seen"], rel=0.1)
+    assert two["taught"]["cosine_about_mean"] > 0.2
+
+
+def test_a_teaching_by_the_clock_ends_when_it_should(folder, tmp_path):
+    output = tmp_path / "student.npz"
+    main(command(folder, output, "--minutes=0.05", updates=0))
+    assert 2.9 < load_pretrained(output).card["seconds"] < 10
+
+
+def test_a_student_learns_its_teachers_vectors_and_the_next_piece(folder, tmp_path, capsys):
+    main(command(folder, tmp_path / "start.npz", "--learning-rate=1e-9", updates=1))
+    main(command(folder, tmp_path / "student.npz", "--learning-rate=0.02", updates=400))
+    start, student = (load_pretrained(tmp_path / f"{name}.npz").card["taught"] for name in ("start", "student"))
+    assert start["cosine_about_mean"] < 0.3 < 0.6 < student["cosine_about_mean"]
+    assert student["nats_per_piece"] < start["nats_per_piece"] - 1
+    assert "cosine about mean" in (tmp_path / "student.md").read_text()
+
+
+def test_a_teaching_can_go_on_from_a_model_with_a_sentence_map(folder, taught, tmp_path):
+    output = tmp_path / "further.npz"
+    arguments = command(folder, output, f"--start-from={taught}", "--learning-rate=1e-9", updates=1)
+    main(arguments)
+    further, start = load_pretrained(output), load_pretrained(taught)
+    np.testing.assert_allclose(further.sentence_map.weight, start.sentence_map.weight, atol=1e-3)
+    np.testing.assert_allclose(further.weights["encoder.embedding"], start.weights["encoder.embedding"], atol=1e-3)
+    assert further.card["taught"]["cosine"] == pytest.approx(start.card["taught"]["cosine"], abs=5e-3)
+
+
+def test_a_backward_student_starts_from_a_forward_one_only_if_told_so(folder, taught, tmp_path):
+    output = tmp_path / "backward.npz"
+    arguments = command(folder, output, f"--start-from={taught}", "--direction=backward", updates=2)
+    with pytest.raises(SystemExit, match="take its weights for reading the other way with --start-with turned"):
+        main(arguments)
+    main([*arguments, "--start-with=turned"])
+    assert load_pretrained(output).tokenizer.direction == "backward"
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--updates=0", "updates and minutes are both 0"),
+        ("--temperature=0", "temperature"),
+        ("--caseless=1.5", "caseless"),
+        ("--texts=nowhere", "nowhere holds no encoded corpus"),
+        ("--folder=nowhere", "nowhere holds no segments; make some with `segment"),
+        ("--start-from=en", "another tokenizer"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(folder, tmp_path, option, message):
+    with pytest.raises(SystemExit, match=message):
+        main([*command(folder, tmp_path / "lm.npz"), option])
+
+
+def test_without_any_loss_or_vectors_a_teaching_is_refused(folder, tmp_path):
+    with pytest.raises(SystemExit, match="give one of the losses a weight"):
+        main(command(folder, tmp_path / "lm.npz", "--lm=0", "--segment-lm=0", "--cosine=0", "--relations=0"))
+    with pytest.raises(SystemExit, match=r"holds no vectors; make them with `embed --folder .*texts"):
+        main(["teach", "--folder", str(folder / "texts"), "--output", str(tmp_path / "lm.npz"), "--updates=1"])
+
+
+def test_a_mixture_without_a_sentence_vectors_loss_gives_a_plain_language_model(folder, tmp_path):
+    main(command(folder, tmp_path / "lm.npz", "--cosine=0", "--relations=0", updates=2))
+    assert load_pretrained(tmp_path / "lm.npz").sentence_map is None

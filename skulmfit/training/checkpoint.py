@@ -1,5 +1,6 @@
 """Checkpoints of a training under way, from which it continues bit for bit."""
 
+import errno
 import glob
 import math
 import time
@@ -52,9 +53,18 @@ class Checkpoint:
         return is_due, is_over
 
     def save(self, state: dict) -> None:
-        """Write a state atomically."""
+        """Write a state atomically.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; the file before it stays.
+        """
         with written_atomically(self.path) as file:
-            torch.save({"identity": self.identity, "state": state}, file)
+            try:
+                torch.save({"identity": self.identity, "state": state}, file)
+            except RuntimeError as error:  # that of torch's writer does not say why the file system refused
+                raise OSError(errno.ENOSPC, f"the checkpoint cannot be written, as on a full disk ({error})") from error
 
     def load(self) -> dict | None:
         """The state last saved, if there is one.
