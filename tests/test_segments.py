@@ -64,6 +64,17 @@ def test_documents_and_texts_a_line_are_cut_into_segments_with_the_ids_of_a_toke
     assert len(np.load(tmp_path / "f" / "weights.npy")) == len(segments)
 
 
+def test_a_random_choice_of_the_segments_can_be_taken(tmp_path):
+    words = [f"{one}{other}" for one in "abcdefgh" for other in "abcdefgh"]
+    (tmp_path / "a.txt").write_text("\n".join(f"The word is {word}" for word in words))
+    main(["segment", str(tmp_path / "a.txt"), "--folder", str(tmp_path / "f"), "--most=20"])
+    chosen = [segment.split()[-1] for segment in segments_of(tmp_path / "f")]
+    assert len(chosen) == 20
+    assert chosen == sorted(chosen)
+    assert chosen != words[:20]
+    assert len(open_corpus(tmp_path / "f")[0]) == 20
+
+
 def test_weights_balance_files_by_a_power_of_their_size_and_by_what_is_asked_for():
     counts, even = np.array([10_000, 2_500, 900]), np.ones(3)
     np.testing.assert_allclose(file_weights(counts, 1.0, even), 1)

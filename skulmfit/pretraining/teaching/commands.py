@@ -23,6 +23,7 @@ def add_teaching(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     segmenting.add_argument(
         "--tokenizer", default="en", help="of the model to be taught: its name or file, or an encoded corpus"
     )
+    segmenting.add_argument("--most", type=int, default=0, help="a random choice of so many segments (default: all)")
     segmenting.add_argument(
         "--balance", type=float, default=0.5, help="files are read in proportion to their size to this power"
     )
@@ -59,7 +60,9 @@ def _segment(options: argparse.Namespace) -> None:
         tokenizer = open_corpus(Path(options.tokenizer))[1]
     else:
         tokenizer = load_pretrained(options.tokenizer).tokenizer.turned("forward")
-    counts = prepare(options.texts, tokenizer, options.folder, balance=options.balance, factors=factors)
+    counts = prepare(
+        options.texts, tokenizer, options.folder, most=options.most, balance=options.balance, factors=factors
+    )
     print(f"{options.folder}: {sum(counts.values()):,} segments of {len(counts):,} files")
 
 

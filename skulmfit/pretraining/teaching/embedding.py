@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skulmfit.archive import written_atomically
+from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.teaching.folder import IDS, SEGMENTS, TEACHER, VECTORS
 
 _SEGMENTS_PER_PART = 8_192
@@ -58,7 +59,11 @@ def read_segments(folder: Path) -> list[str]:
     """The segments of a folder as text."""
     if not (folder / SEGMENTS).exists() or not (folder / IDS).exists():
         raise FileNotFoundError(f"{folder} holds no segments; make some with `segment FILES --folder {folder}`.")
-    return (folder / SEGMENTS).read_text(encoding="utf-8").split("\n")[:-1]
+    segments = (folder / SEGMENTS).read_text(encoding="utf-8").split("\n")[:-1]
+    n_encoded = len(open_corpus(folder)[0])
+    if len(segments) != n_encoded:
+        raise ValueError(f"{folder} holds {n_encoded:,} segments as ids and {len(segments):,} as text; segment again.")
+    return segments
 
 
 def load_teacher(teacher: str, device: str | None) -> Any:

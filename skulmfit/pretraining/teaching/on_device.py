@@ -24,8 +24,8 @@ class TextsOnDevice:
     @classmethod
     def from_corpus(cls, corpus: TokenCorpus, device: torch.device, direction: str) -> "TextsOnDevice":
         """Copy a corpus, which is in the order of reading forward, to the device."""
-        starts, lengths = (torch.from_numpy(array).to(device) for array in (corpus.offsets[:-1], corpus.lengths))
-        return cls(torch.from_numpy(corpus.ids.astype(np.int32)).to(device), starts, lengths, direction)
+        offsets = torch.from_numpy(corpus.offsets.astype(np.int64)).to(device)
+        return cls(torch.from_numpy(corpus.ids.astype(np.int32)).to(device), offsets[:-1], offsets.diff(), direction)
 
     def without(self, pieces: Sequence[int]) -> "TextsOnDevice":
         """The same texts without some pieces."""

@@ -11,7 +11,7 @@ import numpy as np
 from skulmfit.pretraining.corpus import text_files
 from skulmfit.pretraining.encoding import encode_corpus
 from skulmfit.pretraining.teaching.folder import SEGMENTS, VECTORS, WEIGHTS
-from skulmfit.pretraining.teaching.segmentation import MAX_WORDS, MIN_WORDS, cut_files
+from skulmfit.pretraining.teaching.segmentation import MAX_WORDS, MIN_WORDS, choose, cut_files
 from skulmfit.text.words import AnyTokenizer
 
 SOURCES = "sources.json"
@@ -20,7 +20,7 @@ _MAX_WEIGHT = 4.0  # what is read more often is learnt by heart
 
 def prepare(
     paths: Sequence[str | Path], tokenizer: AnyTokenizer, folder: Path,
-    *, balance: float = 0.5, factors: Mapping[str, float] | None = None, seed: int = 0,
+    *, most: int = 0, balance: float = 0.5, factors: Mapping[str, float] | None = None, seed: int = 0,
 ) -> dict[str, int]:  # fmt: skip
     """Write the segments of text files into a folder; how many there are, by file.
 
@@ -30,13 +30,15 @@ def prepare(
     tokenizer : Tokenizer or WordTokenizer
         Of the model that will be taught.
     folder : Path
+    most : int, default=0
+        A random choice of so many segments at most; 0 for all.
     balance : float, default=0.5
         An epoch reads each file in proportion to its number of segments to this power: 1 reads all as often, 0 as
         much of every file.
     factors : mapping of str to float, optional
         By name or path of a file: how much more of it is read than so.
     seed : int, default=0
-        Of the lengths of segments.
+        Of the lengths of segments and of the choice.
 
     Raises
     ------
@@ -51,10 +53,12 @@ def prepare(
     if unknown := set(factors) - {name for path in files for name in (path.name, str(path))}:
         raise ValueError(f"--weight names {', '.join(unknown)}, none of the files: {', '.join(map(str, files))}.")
     folder.mkdir(parents=True, exist_ok=True)
-    counts = np.zeros(len(files), np.int64)
+    counts, rng = np.zeros(len(files), np.int64), random.Random(seed)
+    segments = cut_files(files, rng)
+    segments = choose(segments, most, rng) if most else segments
     with open(folder / SEGMENTS, "w", encoding="utf-8") as file:
         try:
-            encode_corpus(_written(cut_files(files, random.Random(seed)), file, counts), tokenizer, folder)
+            encode_corpus(_written(segments, file, counts), tokenizer, folder)
         except ValueError as error:
             if counts.any():
                 raise

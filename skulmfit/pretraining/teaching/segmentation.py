@@ -32,6 +32,17 @@ def cut_files(paths: list[Path], rng: random.Random) -> Iterator[tuple[int, str]
                     yield index, segment
 
 
+def choose(segments: Iterator[tuple[int, str]], n: int, rng: random.Random) -> Iterator[tuple[int, str]]:
+    """At most n of a stream of segments, each as likely as the others, in their order (Vitter 1985, algorithm R)."""
+    kept: list[tuple[int, tuple[int, str]]] = []
+    for place, segment in enumerate(segments):
+        if place < n:
+            kept.append((place, segment))
+        elif (slot := rng.randrange(place + 1)) < n:
+            kept[slot] = (place, segment)
+    return (segment for _, segment in sorted(kept))
+
+
 def cut(text: str, rng: random.Random) -> list[str]:
     """Segments of 1 to 6 sentences of a text; those too short or too long, or with placeholders, are left out.
 
