@@ -2,9 +2,11 @@
 
 import bz2
 import lzma
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,7 +137,7 @@ def test_the_losses_of_a_run_are_those_of_a_reference(folder, tmp_path, recorded
 
 def test_on_real_segments_too_the_losses_are_those_of_the_reference(data_folder, tmp_path, recorded):
     write_slice(data_folder / "teacher", tmp_path / "slice", n=120)
-    options = ["--start-from=en-lm", "--segment-pieces=300", "--streams=3", "--bptt=12", "--updates=4", "--held-out=0"]
+    options = ["--start-from=en-lm", "--segment-pieces=150", "--streams=3", "--bptt=12", "--updates=3", "--held-out=0"]
     paths = [f"--folder={tmp_path / 'slice'}", f"--texts={tmp_path / 'slice'}", f"--output={tmp_path / 'student.npz'}"]
     with torch.random.fork_rng():
         main(["teach", *paths, *options])
@@ -231,6 +233,34 @@ def test_torchrun_teaches_with_two_processes(folder, taught, tmp_path):
     assert two["processes"] == 2
     assert two["tokens_seen"] == pytest.approx(2 * one["tokens_seen"], rel=0.1)
     assert two["taught"]["cosine_about_mean"] > 0.2
+
+
+KILLED_BEFORE_ITS_SECOND_CHECKPOINT = """
+import os
+from skulmfit.pretraining.cli import main
+from skulmfit.training.checkpoint import Checkpoint
+save, saved = Checkpoint.save, []
+def cut_short(checkpoint, state):
+    if saved:
+        os.kill(os.getpid(), 9)
+    saved.append(save(checkpoint, state))
+Checkpoint.save = cut_short
+main()
+"""
+
+
+@pytest.mark.slow
+def test_torchrun_resumes_a_killed_teaching_to_the_same_bits(folder, tmp_path):
+    whole, output = tmp_path / "whole.npz", tmp_path / "killed.npz"
+    run([*TORCHRUN, "-m", "skulmfit.pretraining", *command(folder, whole)])
+    (tmp_path / "killed.py").write_text(KILLED_BEFORE_ITS_SECOND_CHECKPOINT)
+    killed = [*TORCHRUN, str(tmp_path / "killed.py"), *command(folder, output, "--checkpoint-seconds=0")]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), **os.environ}
+    assert subprocess.run(killed, capture_output=True, env=environment).returncode != 0
+    assert output.with_suffix(".checkpoint").exists()
+    assert not output.exists()
+    run([*TORCHRUN, "-m", "skulmfit.pretraining", *command(folder, output, "--resume")])
+    assert same_students(output, whole)
 
 
 def test_a_teaching_by_the_clock_ends_when_it_should(folder, tmp_path):

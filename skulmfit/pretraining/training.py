@@ -133,7 +133,10 @@ def _train(
 def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> LanguageModelData:
     """The language model as it stands in the checkpoint of an unfinished training."""
     identity, state = Checkpoint(path).read()
-    settings = PretrainingSettings(**{field.name: identity[field.name] for field in fields(PretrainingSettings)})
+    names = [field.name for field in fields(PretrainingSettings)]
+    if not identity.keys() >= set(names):
+        raise ValueError(f"{path} is the checkpoint of another command than `train`, or of an older version of it.")
+    settings = PretrainingSettings(**{name: identity[name] for name in names})
     corpus, tokenizer, start = _read(folder, settings)
     if _checksum(corpus, tokenizer) != identity.get("corpus"):
         raise ValueError(f"{folder} holds another corpus than the one that {path} is being trained on.")
