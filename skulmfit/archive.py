@@ -60,7 +60,10 @@ def written_atomically(path: str | os.PathLike) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+        reason = (
+            error.strerror or f"cannot be written, as on a full disk ({error})"
+        )  # numpy and torch do not pass it on
+        raise OSError(f"{os.fspath(path)}: {reason}") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -6,7 +6,8 @@ import torch
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
 from skulmfit.nn.dropout import LM_DROPOUTS
-from skulmfit.pretraining.teaching.run import TeachingSettings, teach
+from skulmfit.pretraining.teaching.run import teach
+from skulmfit.pretraining.teaching.settings import TeachingSettings
 from skulmfit.pretraining.training import CheckpointSettings
 from skulmfit.training import loop
 from skulmfit.training.language_model import LanguageModelTask

@@ -1,7 +1,6 @@
 """Segments of texts, and a teacher's vectors of them."""
 
 import random
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -15,7 +14,7 @@ from skulmfit.pretraining.teaching import embedding
 from skulmfit.pretraining.teaching.folder import open_folder
 from skulmfit.pretraining.teaching.preparation import file_weights
 from skulmfit.pretraining.teaching.segmentation import cut
-from tests.test_teaching import LIMITED
+from tests.test_teaching import nearly_full_disk
 
 TEXT = (
     "The old bridge\nThe bridge was built in 1890 by two brothers. It fell into the river in 1912! Nobody was hurt. "
@@ -188,9 +187,9 @@ def test_without_sentence_transformers_the_error_says_what_to_install(cut_texts,
 
 def test_a_full_disk_is_an_error_with_the_name_of_the_file_and_leaves_nothing_half_written(cut_texts):
     np.save(cut_texts / "mine.npy", np.ones((20, 4000)))
-    command = ["embed", f"--folder={cut_texts}", f"--vectors={cut_texts / 'mine.npy'}"]
-    failed = subprocess.run([sys.executable, "-c", LIMITED, "5000", *command], capture_output=True, text=True)
-    assert failed.returncode == 1
-    assert failed.stderr.startswith("error: ")
-    assert "000000.npy" in failed.stderr
+    with (
+        nearly_full_disk(),
+        pytest.raises(SystemExit, match=r"^error: .*000000\.npy: cannot be written, as on a full disk"),
+    ):
+        main(["embed", f"--folder={cut_texts}", f"--vectors={cut_texts / 'mine.npy'}"])
     assert list((cut_texts / "vectors").iterdir()) == []

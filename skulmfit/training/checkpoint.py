@@ -1,6 +1,5 @@
 """Checkpoints of a training under way, from which it continues bit for bit."""
 
-import errno
 import glob
 import math
 import time
@@ -63,8 +62,8 @@ class Checkpoint:
         with written_atomically(self.path) as file:
             try:
                 torch.save({"identity": self.identity, "state": state}, file)
-            except RuntimeError as error:  # that of torch's writer does not say why the file system refused
-                raise OSError(errno.ENOSPC, f"the checkpoint cannot be written, as on a full disk ({error})") from error
+            except RuntimeError as error:  # of torch's writer
+                raise OSError(str(error)) from error
 
     def load(self) -> dict | None:
         """The state last saved, if there is one.

@@ -8,7 +8,8 @@ from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.options import add_run_options, settings_of, train_to_output
 from skulmfit.pretraining.teaching.embedding import embed, take_vectors
 from skulmfit.pretraining.teaching.preparation import prepare
-from skulmfit.pretraining.teaching.run import TeachingSettings, teach
+from skulmfit.pretraining.teaching.run import teach
+from skulmfit.pretraining.teaching.settings import TeachingSettings
 
 
 def add_teaching(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -6,6 +6,7 @@
     weights.npy       float32 (n_segments,): how often an epoch reads each, on average; without it each once
     vectors/*.npy     float16, float32 or float64 (n, D): in the order of their names together one row a segment
     segments.txt      one segment a line: only `embed` reads it
+    sources.json      number of segments by file, in their order; for whoever wants to weigh them anew
     teacher.json      {"teacher": NAME}, for the model's card; may be missing
 
 The first three are those of an encoded corpus, such as `--texts` takes. `segment` and `embed` write such a folder; so
