@@ -60,10 +60,9 @@ def written_atomically(path: str | os.PathLike) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        reason = (
-            error.strerror or f"cannot be written, as on a full disk ({error})"
-        )  # numpy and torch do not pass it on
-        raise OSError(f"{os.fspath(path)}: {reason}") from error
+        if error.errno:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise OSError(f"{os.fspath(path)}: cannot be written, as on a full disk ({error})") from error  # numpy, torch
     finally:
         temporary.unlink(missing_ok=True)
 
