@@ -99,9 +99,7 @@ class TeachingTask:
         while not self.course.is_over(update):
             stream, starts_anew = next(streams) if self.documents else (None, False)
             rows, longest, n_pieces = next(segments)
-            if stream is not None:
-                stream = stream[0].long(), stream[1].long()
-                n_pieces += stream[0].numel()
+            n_pieces += stream[0].numel() if stream else 0
             yield TeachingBatch(update, stream, starts_anew, rows, longest, n_pieces)
             update += 1
 
@@ -126,7 +124,7 @@ class TeachingTask:
         bptt = min(self.sizes.bptt, n_columns)
         while True:
             order = self.runtime.tensor(rng.permutation(documents.rows))
-            stream = documents.texts.joined(order, total)
+            stream = documents.texts.joined(order, total).long()
             inputs = stream[: n_columns * streams].view(streams, n_columns)
             targets = stream[1 : n_columns * streams + 1].view(streams, n_columns)
             for start in range(0, n_columns - bptt + 1, bptt):  # what is left is read in another epoch
