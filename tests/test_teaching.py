@@ -275,11 +275,13 @@ def test_a_teaching_by_the_clock_ends_when_it_should(folder, tmp_path):
 
 def test_a_student_learns_its_teachers_vectors_and_the_next_piece(folder, tmp_path, capsys):
     main(command(folder, tmp_path / "start.npz", "--learning-rate=1e-9", updates=1))
-    main(command(folder, tmp_path / "student.npz", "--learning-rate=0.02", updates=400))
+    main(command(folder, tmp_path / "student.npz", "--learning-rate=0.02", "--teacher=A dictionary", updates=400))
     start, student = (load_pretrained(tmp_path / f"{name}.npz").card["taught"] for name in ("start", "student"))
     assert start["cosine_about_mean"] < 0.3 < 0.6 < student["cosine_about_mean"]
     assert student["nats_per_piece"] < start["nats_per_piece"] - 1
-    assert "cosine about mean" in (tmp_path / "student.md").read_text()
+    card = (tmp_path / "student.md").read_text()
+    assert f"cosine about mean {student['cosine_about_mean']}" in card
+    assert "| teacher | A dictionary |" in card
 
 
 def test_a_teaching_can_go_on_from_a_model_with_a_sentence_map(folder, taught, tmp_path):

@@ -45,6 +45,9 @@ def add_teaching(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     teaching = commands.add_parser("teach", help="teach a language model a teacher's vectors; also under torchrun")
     teaching.add_argument("--folder", type=Path, required=True, help="segments and vectors")
     teaching.add_argument("--texts", type=Path, help="an encoded corpus to read as streams, beside the segments")
+    teaching.add_argument(
+        "--teacher", default="", help="whose the vectors are, for the model card (as `embed` knows it)"
+    )
     add_run_options(teaching, TeachingSettings)
     teaching.set_defaults(command=_teach)
 
@@ -75,7 +78,8 @@ def _embed(options: argparse.Namespace) -> None:
 
 
 def _teach(options: argparse.Namespace) -> None:
-    settings = settings_of(options, TeachingSettings)
+    settings, teacher = settings_of(options, TeachingSettings), {"teacher": options.teacher}
     train_to_output(
-        options, lambda checkpoint, card: teach(options.folder, settings, checkpoint, texts=options.texts, card=card)
+        options,
+        lambda checkpoint, card: teach(options.folder, settings, checkpoint, texts=options.texts, card=card | teacher),
     )

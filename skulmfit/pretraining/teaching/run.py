@@ -163,7 +163,7 @@ class _Run:
             "tokens_seen": task.n_pieces * world_size,
             "hardware": self.runtime.description(),
             "command": "teach",
-            "teacher": self.folder.teacher(),
+            "teacher": card.get("teacher") or self.folder.teacher(),
             "settings": asdict(self.settings),
             "processes": world_size,
             "seconds": round(sum(row["seconds"] for row in history)),
