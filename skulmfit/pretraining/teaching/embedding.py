@@ -13,7 +13,7 @@ from skulmfit.archive import written_atomically
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.teaching.folder import IDS, SEGMENTS, TEACHER, VECTORS
 
-_SEGMENTS_PER_PART = 8_192
+_SEGMENTS_PER_PART = 4_096
 _SECONDS_BETWEEN_LINES = 5.0
 
 Embed = Callable[[slice], np.ndarray]  # the vectors (n, D) of some segments
@@ -118,7 +118,8 @@ def _claim(folder: Path, teacher: str) -> None:
     parts, named = folder / VECTORS, folder / TEACHER
     for cut_short in parts.glob("*.part"):
         cut_short.unlink()
-    known = json.loads(named.read_text(encoding="utf-8"))["teacher"] if any(parts.glob("*.npy")) else teacher
+    is_begun = named.exists() and any(parts.glob("*.npy"))
+    known = json.loads(named.read_text(encoding="utf-8"))["teacher"] if is_begun else teacher
     if known != teacher:
         raise ValueError(f"{parts} holds vectors by {known}; remove it to embed the segments with {teacher}.")
     with written_atomically(named) as file:
