@@ -1,27 +1,16 @@
-"""Small texts and small fitted estimators, made once per process."""
+"""Small fitted estimators, made once per process."""
 
 import os
 from pathlib import Path
 
 import pytest
 import torch
+from helpers import LABELS, TEXTS, TINY
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
     torch.set_num_threads(1)
-
-TEXTS = [
-    "A fine film with fine acting.",
-    "A dull film, and dull acting too!",
-    "The BEST story I have seen in years; I laughed and laughed.",
-    "Boring, boring, boring story... I left.",
-    "Fine music",
-    "What a dull evening it was, with nothing to see and nothing to hear, and no end in sight at all.",
-] * 4
-LABELS = ["good", "bad", "good", "bad", "good", "bad"] * 4
-
-TINY = {"pretrained": None, "vocab_size": 320, "embedding_dim": 8, "hidden_dim": 12, "n_layers": 2}
 
 
 @pytest.fixture(scope="session")

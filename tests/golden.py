@@ -1,4 +1,4 @@
-"""Makes the files of `tests/data` that later versions must go on reading: `python -m tests.golden`, once a format.
+"""Makes the files of `tests/data` that later versions must go on reading: `python tests/golden.py`, once a format.
 
 Each is an estimator, with what it predicted when it was saved.
 """
@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+from helpers import LABELS, TEXTS, TINY
 
 from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
-from tests.conftest import LABELS, TEXTS, TINY
 
 FOLDER = Path(__file__).parent / "data"
 GOLDEN_TEXTS = ["A fine film, with fine music.", "Dull!", "", "Nothing to see: boring, boring story"]

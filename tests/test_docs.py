@@ -6,9 +6,9 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from helpers import TEXTS, TINY
 
 from skulmfit import LMFineTuner
-from tests.conftest import TEXTS, TINY
 
 DOCS = Path(__file__).parents[1] / "docs"
 

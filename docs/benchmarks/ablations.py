@@ -9,23 +9,27 @@ fits are kept, and a second run continues. A draw is tested on the same texts in
 import argparse
 import json
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import pandas as pd
 from accuracy import draw_texts
 
-from skulmfit import LMFineTuner, ULMFiTClassifier
-from skulmfit.training.recipes import CLASSIFIER_RECIPES, LANGUAGE_MODEL_RECIPES, Auto, Phase
+from skulmfit import (
+    CLASSIFIER_RECIPES,
+    LANGUAGE_MODEL_RECIPES,
+    EpochsForUpdates,
+    LMFineTuner,
+    Phase,
+    ULMFiTClassifier,
+)
 from skulmfit.training.schedules import SlantedTriangular
 
 CONSTANT = {"schedule": SlantedTriangular(ratio=1.0)}
 ONE_RATE = {"lr_decay": 1.0}
 NOT_AWD = {"dropout_multiplier": 0.0}
 GRADUAL = {"gradual_unfreezing": True}
-HEAD, UNFREEZING, WHOLE = (Phase(1, Auto(200, most=50)), *CLASSIFIER_RECIPES["skulmfit"].phases[1:])
+HEAD, UNFREEZING, WHOLE = (Phase(1, EpochsForUpdates(200, most=50)), *CLASSIFIER_RECIPES["skulmfit"].phases[1:])
 
 VARIANTS = {  # of the language model: parameters, recipe; of the classifier: recipe
     "everything (the default)": ({}, {}, {}),
@@ -53,17 +57,6 @@ VARIANTS = {  # of the language model: parameters, recipe; of the classifier: re
 }
 
 
-@contextmanager
-def changed(lm_recipe, recipe):
-    """The default recipe with changes."""
-    default, lm_default = CLASSIFIER_RECIPES["skulmfit"], LANGUAGE_MODEL_RECIPES["skulmfit"]
-    with (
-        patch.dict(LANGUAGE_MODEL_RECIPES, skulmfit=replace(lm_default, **lm_recipe)),
-        patch.dict(CLASSIFIER_RECIPES, skulmfit=replace(default, **recipe)),
-    ):
-        yield
-
-
 def main():
     """Fit what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -84,11 +77,12 @@ def main():
                 if (name, variant, draw) in done:
                     continue
                 started = time.perf_counter()
-                with changed(lm_recipe, recipe):
-                    lm = LMFineTuner(options.pretrained).set_params(**lm_params)
-                    memory = None if lm_recipe else options.cache  # a cache knows a recipe by its name alone
-                    model = ULMFiTClassifier(lm, memory=memory, random_state=draw)
-                    model.fit(chosen["text"], chosen["label"])
+                lm = LMFineTuner(options.pretrained, recipe=replace(LANGUAGE_MODEL_RECIPES["skulmfit"], **lm_recipe))
+                model = ULMFiTClassifier(
+                    lm.set_params(**lm_params), recipe=replace(CLASSIFIER_RECIPES["skulmfit"], **recipe),
+                    memory=options.cache, random_state=draw,
+                )  # fmt: skip
+                model.fit(chosen["text"], chosen["label"])
                 rows.append({
                     "set": name, "size": options.size, "variant": variant, "draw": draw,
                     "accuracy": round(100 * model.score(test["text"], test["label"]), 2),

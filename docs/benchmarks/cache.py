@@ -45,7 +45,7 @@ def main():
 
 def n_language_models(folder):
     """How many fine-tuned language models a cache holds."""
-    return len(list(Path(folder).glob("joblib/skulmfit/caching/_fit/*/output.pkl")))
+    return len(list(Path(folder).glob("joblib/skulmfit/estimators/caching/_fit/*/output.pkl")))
 
 
 if __name__ == "__main__":

@@ -22,30 +22,34 @@ from skulmfit.pretraining import training
 from skulmfit.pretraining.corpus import read_documents
 from skulmfit.pretraining.encoding import encode_corpus, first_words, train_tokenizer
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
-from skulmfit.text import batches
+from skulmfit.text import streams
+from skulmfit.training.callback import Callback
 from skulmfit.training.loop import train
 
 NOTHING = nullcontext()
-FIXED_BPTT = patch.multiple(batches, _BPTT_DEVIATION=0, _HALF_BPTT_PROBABILITY=0)
+FIXED_BPTT = patch.multiple(streams, _BPTT_DEVIATION=0, _HALF_BPTT_PROBABILITY=0)
 VOCAB_SIZE = 12_000
+
+
+class Averaging(Callback):
+    """Averages the weights from a share of the updates on, and ends with the average."""
+
+    def __init__(self, network, multi_avg_fn, since):
+        self.average, self.since = AveragedModel(network, multi_avg_fn=multi_avg_fn), since
+
+    def on_update(self, run):
+        if run.update >= self.since * run.n_updates:
+            self.average.update_parameters(run.network)
+
+    def on_train_end(self, run):
+        run.network.load_state_dict(self.average.module.state_dict())
 
 
 def averaging(multi_avg_fn, since=0.0):
     """Patch of `train` that ends with an average of the weights, taken from a share of the updates on."""
 
-    def averaged(model, *args, monitor, **options):
-        average = AveragedModel(model, multi_avg_fn=multi_avg_fn)
-        on_step = monitor.on_step
-
-        def average_too(stage, step, n_steps, loss):
-            if step >= since * n_steps:
-                average.update_parameters(model)
-            on_step(stage, step, n_steps, loss)
-
-        monitor.on_step = average_too
-        finished = train(model, *args, monitor=monitor, **options)
-        model.load_state_dict(average.module.state_dict())
-        return finished
+    def averaged(network, *args, callbacks, **options):
+        return train(network, *args, callbacks=[*callbacks, Averaging(network, multi_avg_fn, since)], **options)
 
     return patch.object(training, "train", averaged)
 

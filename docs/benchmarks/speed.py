@@ -16,18 +16,21 @@ from functools import partial
 import numpy as np
 import torch
 
-from skulmfit.nn.awd_lstm import AWDLSTM, Architecture
+from skulmfit.inference.documents import document_outputs
 from skulmfit.nn.dropout import LM_DROPOUTS, PAPER_DROPOUTS
-from skulmfit.nn.heads import LanguageModel, PoolingHead, TextClassifier
-from skulmfit.nn.losses import weighted_cross_entropy
+from skulmfit.nn.encoder import Architecture, Encoder
+from skulmfit.nn.heads import PoolingHead
+from skulmfit.nn.networks import DocumentNetwork, LanguageModelNetwork
 from skulmfit.nn.qrnn import forget_mult
-from skulmfit.text.corpus import TokenCorpus
-from skulmfit.training.inference import document_outputs
-from skulmfit.training.language_model import LanguageModelTask, language_model_groups
-from skulmfit.training.loop import Monitor, OptimizerSettings, train
-from skulmfit.training.runtime import Runtime
+from skulmfit.nn.runtime import Runtime
+from skulmfit.nn.target_losses import weighted_cross_entropy
+from skulmfit.text.token_corpus import TokenCorpus
+from skulmfit.training.history import History
+from skulmfit.training.language_model_task import LanguageModelTask
+from skulmfit.training.layer_groups import document_network_groups, language_model_groups
+from skulmfit.training.loop import OptimizerSettings, train
 from skulmfit.training.stages import Stage
-from skulmfit.training.supervised import SupervisedTask, classifier_groups
+from skulmfit.training.supervised_task import Examples, SupervisedTask
 
 NETWORKS = {
     "LSTM 256/640": Architecture(12_000, 256, 640),
@@ -38,7 +41,7 @@ NETWORKS = {
 
 def layer_flops(architecture):
     """Floating-point operations of the recurrent layers' products, per token, forward."""
-    layers = AWDLSTM(architecture).layers
+    layers = Encoder(architecture).layers
     return sum(2 * param.numel() for layer in layers for param in layer.parameters() if param.ndim == 2)
 
 
@@ -70,20 +73,19 @@ def random_corpus(n_documents, length, architecture):
     return TokenCorpus.from_documents([rng.integers(3, architecture.vocab_size, length) for _ in range(n_documents)])
 
 
-def training_seconds(model, groups, task):
+def training_seconds(network, groups, task):
     """Seconds of one epoch in which everything trains, the second one: the first warms up."""
-    monitor = Monitor()
-    stage = Stage("speed", dict.fromkeys(groups, 1e-4), epochs=2)
+    history, stage = History(), Stage("speed", dict.fromkeys(groups, 1e-4), epochs=2)
     train(
-        model, groups, [(stage, task)], settings=OptimizerSettings(clip=1.0),
-        runtime=task.runtime, rng=np.random.default_rng(0), monitor=monitor,
+        network, groups, [(stage, task)], settings=OptimizerSettings(clip=1.0),
+        runtime=task.runtime, rng=np.random.default_rng(0), callbacks=[history],
     )  # fmt: skip
-    return monitor.history[-1]["seconds"]
+    return history.rows[-1]["seconds"]
 
 
 def language_model_step(architecture, runtime, batch_size):
     """Tokens per second and operations per token of an update with dropouts, AR and TAR."""
-    model = LanguageModel(AWDLSTM(architecture, LM_DROPOUTS * 0.5)).to(runtime.device)
+    model = LanguageModelNetwork(Encoder(architecture, LM_DROPOUTS * 0.5)).to(runtime.device)
     corpus = random_corpus(batch_size, 70 * 12, architecture)
     task = LanguageModelTask(
         model, corpus, runtime, np.random.default_rng(0), batch_size=batch_size, bptt=70, alpha=2.0, beta=1.0
@@ -94,31 +96,23 @@ def language_model_step(architecture, runtime, batch_size):
 
 def classifier_step(architecture, runtime, batch_size):
     """The same of an update of all layers."""
-    encoder = AWDLSTM(architecture, PAPER_DROPOUTS * 0.2)
-    model = TextClassifier(encoder, PoolingHead(3 * architecture.embedding_dim, 2)).to(runtime.device)
+    encoder = Encoder(architecture, PAPER_DROPOUTS * 0.2)
+    model = DocumentNetwork(encoder, PoolingHead(3 * architecture.embedding_dim, 2)).to(runtime.device)
     corpus = random_corpus(batch_size * 6, 100, architecture)
     labels = np.random.default_rng(0).integers(0, 2, len(corpus))
-    task = SupervisedTask(
-        model,
-        corpus,
-        labels,
-        np.ones(len(corpus)),
-        runtime,
-        loss=weighted_cross_entropy,
-        batch_size=batch_size,
-        pad_id=1,
-    )
-    seconds = training_seconds(model, classifier_groups(model), task)
+    examples = Examples(corpus, labels, np.ones(len(corpus)))
+    task = SupervisedTask(model, examples, runtime, loss=weighted_cross_entropy, batch_size=batch_size)
+    seconds = training_seconds(model, document_network_groups(model), task)
     return corpus.ids.size / seconds, 3 * layer_flops(architecture)
 
 
 def predict(architecture, runtime, batch_size):
     """The same of scoring documents with the classifier."""
-    encoder = AWDLSTM(architecture).to(runtime.device)
+    encoder = Encoder(architecture).to(runtime.device)
     head = PoolingHead(3 * architecture.embedding_dim, 2).to(runtime.device)
     corpus = random_corpus(batch_size * 10, 100, architecture)
-    document_outputs(encoder, corpus, runtime, pad_id=1)
-    seconds = timed(lambda: document_outputs(encoder, corpus, runtime, pad_id=1, head=head), runtime.device)
+    document_outputs(encoder, corpus, runtime)
+    seconds = timed(lambda: document_outputs(encoder, corpus, runtime, head=head), runtime.device)
     return corpus.ids.size / seconds, layer_flops(architecture)
 
 

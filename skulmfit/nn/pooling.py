@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from skulmfit.nn.awd_lstm import AWDLSTM, State
+from skulmfit.nn.encoder import Encoder, State
+
+POOLINGS = ("last", "max", "mean")  # in the order of the pooled states
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Pool:
 
 
 def pool_documents(
-    encoder: AWDLSTM, ids: Tensor, lengths: Tensor, *, chunk_size: int, max_backprop: int | None = None
+    encoder: Encoder, ids: Tensor, lengths: Tensor, *, chunk_size: int, max_backprop: int | None = None
 ) -> Tensor:
     """Pool right-padded documents, ids (B, T) with lengths (B,), to (B, 3*E).
 
@@ -63,7 +65,7 @@ def pool_documents(
 
 
 def _run_prefixes(
-    encoder: AWDLSTM, ids: Tensor, prefixes: Tensor, state: State, pool: Pool, chunk_size: int
+    encoder: Encoder, ids: Tensor, prefixes: Tensor, state: State, pool: Pool, chunk_size: int
 ) -> tuple[State, Pool]:
     """State and pool of each document after its prefix (B,), a multiple of the chunk size."""
     state = [(hidden.clone(), cell.clone()) for hidden, cell in state]

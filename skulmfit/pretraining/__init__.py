@@ -1,0 +1,1 @@
+"""`python -m skulmfit.pretraining`: from text files to a new language model. Knows nothing of the estimators."""

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
-from skulmfit.pretrained.registry import available, load_pretrained
+from skulmfit.models.registry import available_models, load_pretrained
 from skulmfit.pretraining.corpus import read_documents
 from skulmfit.pretraining.encoding import encode_corpus, train_tokenizer
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
@@ -88,7 +88,7 @@ def _encode(options: argparse.Namespace) -> None:
             "--vocab-size and --tokenizer-words are for a new tokenizer, --tokenizer has its own pieces: give either."
         )
     else:
-        tokenizer = load_pretrained(options.tokenizer).tokenizer.turned("forward")
+        tokenizer = load_pretrained(options.tokenizer).tokenizer.in_direction("forward")
     corpus = encode_corpus(documents, tokenizer, options.folder)
     print(f"{options.folder}: {len(corpus.ids):,} tokens in {len(corpus):,} documents, {len(tokenizer):,} pieces")
 
@@ -107,7 +107,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    if options.update_card and options.model in available():
+    if options.update_card and options.model in available_models():
         raise ValueError(f"--update-card writes into a file of yours; {options.model!r} is the package's own.")
     data = load_pretrained(options.model)
     figures = {path.name: evaluate(data, read_held_out(path), verbose=1) for path in options.texts}

@@ -10,8 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from skulmfit.nn.runtime import Runtime
 from skulmfit.training.checkpoint import Checkpoint
-from skulmfit.training.runtime import Runtime
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from skulmfit.text.corpus import TokenCorpus
+from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.text.tokenizer import Tokenizer
 from skulmfit.text.words import AnyTokenizer, load_tokenizer
 

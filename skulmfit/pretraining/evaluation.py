@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from skulmfit.pretrained.language_model import LanguageModelData
+from skulmfit.inference.likelihoods import log_likelihoods
+from skulmfit.models.language_model import LanguageModel
+from skulmfit.nn.runtime import Runtime
 from skulmfit.pretraining.corpus import split_documents
-from skulmfit.training.inference import log_likelihoods
-from skulmfit.training.runtime import Runtime
 
 _WIKITEXT_ARTICLE = re.compile(r"^ = [^=].*[^=] = \n", re.M)
 
@@ -33,7 +33,7 @@ def read_held_out(path: Path) -> list[str]:
 
 
 def evaluate(
-    data: LanguageModelData, documents: Sequence[str], *, device: str = "auto", verbose: int = 0
+    data: LanguageModel, documents: Sequence[str], *, device: str = "auto", verbose: int = 0
 ) -> dict[str, float]:
     """Nats per word and per piece of documents, each read from a zero state, every piece after `xxbos` predicted.
 
@@ -41,8 +41,8 @@ def evaluate(
     vocabulary; the likelihood is that of the text as the tokenizer's rules have normalised it.
     """
     corpus = data.tokenizer.encode(documents)
-    network, runtime = data.build().eval(), Runtime.resolve(device)
-    total = -log_likelihoods(network, corpus, runtime, pad_id=data.tokenizer.pad_id, verbose=verbose).sum()
+    network, runtime = data.network, Runtime.resolve(device)
+    total = -log_likelihoods(network, corpus, runtime, verbose=verbose).sum()
     n_words, n_pieces = sum(len(document.split()) for document in documents), int((corpus.lengths - 1).sum())
     return {
         "nats_per_word": round(float(total / n_words), 4),

@@ -7,8 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from skulmfit.pretrained.language_model import LanguageModelData
-from skulmfit.pretraining.card import write_card
+from skulmfit.models.card import write_card
+from skulmfit.models.language_model import LanguageModel
 from skulmfit.pretraining.distributed import is_first_process
 from skulmfit.pretraining.start import NetworkSettings
 from skulmfit.pretraining.training import CheckpointSettings
@@ -45,7 +45,7 @@ def settings_of(options: argparse.Namespace, settings: type[Any]) -> Any:
 
 def train_to_output(
     options: argparse.Namespace,
-    run: Callable[[CheckpointSettings, dict[str, str]], LanguageModelData | None],
+    run: Callable[[CheckpointSettings, dict[str, str]], LanguageModel | None],
     *,
     minutes: float = math.inf,
 ) -> None:
@@ -80,7 +80,7 @@ def checked_output(options: argparse.Namespace) -> Path:
     return output
 
 
-def save(data: LanguageModelData, path: Path) -> None:
+def save(data: LanguageModel, path: Path) -> None:
     """Write a language model and its card."""
     data.save(path)
     write_card(data, path)

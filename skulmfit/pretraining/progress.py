@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from torch import Tensor
 
-from skulmfit.training.stages import Stage
+from skulmfit.training.callback import Callback, TrainingRun
 
 _FIRST_LINE, _LONGEST_SILENCE = 5.0, 60.0  # seconds
 
 
-class PretrainingProgress:
+class PretrainingProgress(Callback):
     """Prints share done, mean loss since the line before, speed and time left.
 
     Parameters
@@ -25,21 +25,21 @@ class PretrainingProgress:
         self._n_here = 0  # updates since the start of this process
         self._sum: Tensor | float = 0.0
 
-    def on_step(self, stage: Stage, step: int, n_steps: int, loss: Tensor) -> None:
+    def on_update(self, run: TrainingRun) -> None:
         """Count an update; print a line if there has been none for a while."""
         now = time.monotonic()
         if self._n_here == 0:
             self._started, self._next = now, now + _FIRST_LINE
         self._n_here += 1
         self._n_new += 1
-        self._sum = self._sum + loss  # stays on the device: it is looked at once a line
-        if now < self._next and step < n_steps:
+        self._sum = self._sum + run.last_loss  # stays on the device: it is looked at once a line
+        if now < self._next and run.update < run.n_updates:
             return
         elapsed = max(now - self._started, 1e-9)
         seconds_per_update = elapsed / max(self._n_here - 1, 1)
-        left = timedelta(seconds=round((n_steps - step) * seconds_per_update))
+        left = timedelta(seconds=round((run.n_updates - run.update) * seconds_per_update))
         print(
-            f"{stage.name}: update {step:,} of {n_steps:,}, loss {float(self._sum) / self._n_new:.3f}, "
+            f"{run.stage.name}: update {run.update:,} of {run.n_updates:,}, loss {float(self._sum) / self._n_new:.3f}, "
             f"{self.tokens_per_update / seconds_per_update:,.0f} tokens/s, {left} left",
             flush=True,
         )

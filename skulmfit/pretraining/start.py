@@ -4,14 +4,15 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
 
-from skulmfit.nn.awd_lstm import AWDLSTM, KINDS, Architecture
+from skulmfit.models.language_model import LanguageModel
+from skulmfit.models.registry import load_pretrained
+from skulmfit.models.weights import load_numpy, to_numpy
 from skulmfit.nn.dropout import LM_DROPOUTS
-from skulmfit.nn.heads import LanguageModel
-from skulmfit.pretrained.language_model import LanguageModelData, load_numpy, to_numpy
-from skulmfit.pretrained.registry import load_pretrained
-from skulmfit.text.tokenizer import DIRECTIONS
+from skulmfit.nn.encoder import KINDS, Architecture, Encoder
+from skulmfit.nn.networks import LanguageModelNetwork
+from skulmfit.text.token_corpus import DIRECTIONS
 from skulmfit.text.words import AnyTokenizer
-from skulmfit.validation import check_choice, check_number
+from skulmfit.training.parameters import check_choice, check_number
 
 START_WITH = ("all", "embeddings", "turned")
 
@@ -48,7 +49,7 @@ class NetworkSettings:
         check_choice(self.start_with, "start_with", START_WITH)
 
 
-def starting_point(settings: NetworkSettings, tokenizer: AnyTokenizer) -> LanguageModelData | None:
+def starting_point(settings: NetworkSettings, tokenizer: AnyTokenizer) -> LanguageModel | None:
     """The language model to continue from; it must know the ids of the corpus, and its layers its direction."""
     if not settings.start_from:
         return None
@@ -66,7 +67,9 @@ def starting_point(settings: NetworkSettings, tokenizer: AnyTokenizer) -> Langua
     return start
 
 
-def new_model(settings: NetworkSettings, tokenizer: AnyTokenizer, start: LanguageModelData | None) -> LanguageModel:
+def new_network(
+    settings: NetworkSettings, tokenizer: AnyTokenizer, start: LanguageModel | None
+) -> LanguageModelNetwork:
     """The network that a run begins with, on a tokenizer's vocabulary."""
     dropouts = LM_DROPOUTS * settings.dropout_multiplier
     if start and settings.start_with != "embeddings":
@@ -75,13 +78,13 @@ def new_model(settings: NetworkSettings, tokenizer: AnyTokenizer, start: Languag
     architecture = Architecture(
         len(tokenizer), *sizes, embedding_scale=settings.embedding_scale, kind=settings.architecture
     )
-    model = LanguageModel(AWDLSTM(architecture, dropouts))
+    network = LanguageModelNetwork(Encoder(architecture, dropouts))
     if start:
         embeddings = {name: start.weights[name] for name in ("encoder.embedding", "decoder_bias")}
-        if embeddings["encoder.embedding"].shape != tuple(model.encoder.embedding.shape):
+        if embeddings["encoder.embedding"].shape != tuple(network.encoder.embedding.shape):
             raise ValueError(
                 f"embedding_dim={settings.embedding_dim} is not that of {settings.start_from!r}, "
                 f"{start.architecture.embedding_dim}."
             )
-        load_numpy(model, to_numpy(model) | embeddings)
-    return model
+        load_numpy(network, to_numpy(network) | embeddings)
+    return network

@@ -10,21 +10,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from skulmfit.nn.heads import LanguageModel
-from skulmfit.pretrained.language_model import LanguageModelData
+from skulmfit.models.language_model import LanguageModel
+from skulmfit.nn.networks import LanguageModelNetwork
+from skulmfit.nn.runtime import Runtime
 from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.progress import PretrainingProgress
-from skulmfit.pretraining.start import NetworkSettings, new_model, setting, starting_point
-from skulmfit.text.corpus import TokenCorpus
+from skulmfit.pretraining.start import NetworkSettings, new_network, setting, starting_point
+from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.text.words import AnyTokenizer
+from skulmfit.training.callback import Callback
 from skulmfit.training.checkpoint import Checkpoint
-from skulmfit.training.language_model import LanguageModelTask, language_model_groups
-from skulmfit.training.loop import Monitor, OptimizerSettings, train
-from skulmfit.training.runtime import Runtime
-from skulmfit.training.schedules import Trapezoid
-from skulmfit.training.stages import EMBEDDING, Stage
-from skulmfit.validation import check_number
+from skulmfit.training.history import History
+from skulmfit.training.language_model_task import LanguageModelTask
+from skulmfit.training.layer_groups import EMBEDDING, language_model_groups
+from skulmfit.training.loop import OptimizerSettings, train
+from skulmfit.training.parameters import check_number
+from skulmfit.training.schedules import WarmupStableDecay
+from skulmfit.training.stages import Stage
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class CheckpointSettings:
 
 def pretrain(
     folder: Path, settings: PretrainingSettings, checkpoint: CheckpointSettings, *, card: dict[str, Any] | None = None
-) -> LanguageModelData | None:
+) -> LanguageModel | None:
     """Train on the encoded corpus of a folder; None if the time was used up before the end.
 
     Under `torchrun` every process calls this, and each gets the model.
@@ -97,11 +100,11 @@ def _train(
     processes: Processes,
     runtime: Runtime,
     card: dict[str, Any],
-) -> LanguageModelData | None:
+) -> LanguageModel | None:
     corpus, tokenizer, start = _read(folder, settings)
-    monitor = Monitor()
+    history, callbacks = History(), list[Callback]()
     with runtime.seeded(settings.seed):
-        model = new_model(settings, tokenizer, start).to(runtime.device)
+        model = new_network(settings, tokenizer, start).to(runtime.device)
         if processes.rank:  # the same weights in every process, but other dropouts
             torch.manual_seed(settings.seed + processes.rank)
         rng = np.random.default_rng(settings.seed)
@@ -115,22 +118,23 @@ def _train(
                 f"{processes.world_size} process(es); give a larger corpus or a smaller batch_size."
             )
         if processes.rank == 0:
-            monitor.on_step = PretrainingProgress(len(corpus.ids) / task.n_batches()).on_step
+            callbacks.append(PretrainingProgress(len(corpus.ids) / task.n_batches()))
         finished = train(
             model, language_model_groups(model), [(_stage(settings, model), task)],
             settings=OptimizerSettings((0.8, 0.99), settings.weight_decay, settings.clip), runtime=runtime, rng=rng,
-            monitor=monitor,
-            checkpoint=_checkpoint(settings, checkpoint, _checksum(corpus, tokenizer), processes, runtime),
+            callbacks=[
+                history, *callbacks, _checkpoint(settings, checkpoint, _checksum(corpus, tokenizer), processes, runtime)
+            ],
         )  # fmt: skip
     if not finished:
         return None
-    seconds = sum(row["seconds"] for row in monitor.history)
+    seconds = sum(row["seconds"] for row in history.rows)
     figures = {"tokens_seen": len(corpus.ids) * settings.epochs, "hardware": runtime.description()}
     card = card | figures | _provenance(settings, start, processes.world_size, seconds)
-    return LanguageModelData.from_module(model, tokenizer, card)
+    return LanguageModel.from_network(model, tokenizer, card)
 
 
-def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> LanguageModelData:
+def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> LanguageModel:
     """The language model as it stands in the checkpoint of an unfinished training."""
     identity, state = Checkpoint(path).read()
     names = [field.name for field in fields(PretrainingSettings)]
@@ -140,36 +144,37 @@ def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> L
     corpus, tokenizer, start = _read(folder, settings)
     if _checksum(corpus, tokenizer) != identity.get("corpus"):
         raise ValueError(f"{folder} holds another corpus than the one that {path} is being trained on.")
-    model = new_model(settings, tokenizer, start)
+    model = new_network(settings, tokenizer, start)
     model.load_state_dict(state["model"])
-    seconds = state["seconds"] + sum(row["seconds"] for row in state["history"])
+    history = state["callbacks"]["History"]
+    seconds = history["seconds"] + sum(row["seconds"] for row in history["rows"])
     n_seen = len(corpus.ids) * state["epoch"] + int(sum(state["weights"])) * identity["processes"]
     provenance = _provenance(settings, start, identity["processes"], seconds)
-    return LanguageModelData.from_module(model, tokenizer, (card or {}) | {"tokens_seen": n_seen} | provenance)
+    return LanguageModel.from_network(model, tokenizer, (card or {}) | {"tokens_seen": n_seen} | provenance)
 
 
 def _provenance(
-    settings: PretrainingSettings, start: LanguageModelData | None, n_processes: int, seconds: float
+    settings: PretrainingSettings, start: LanguageModel | None, n_processes: int, seconds: float
 ) -> dict[str, Any]:
     """What the card says of a run, and of the run before it."""
     own = {"settings": asdict(settings), "processes": n_processes, "seconds": round(seconds)}
     return own | ({"start": start.card} if start else {})
 
 
-def _read(folder: Path, settings: PretrainingSettings) -> tuple[TokenCorpus, AnyTokenizer, LanguageModelData | None]:
+def _read(folder: Path, settings: PretrainingSettings) -> tuple[TokenCorpus, AnyTokenizer, LanguageModel | None]:
     """What is trained on, in the direction it is read, and the language model to continue from."""
     corpus, tokenizer = open_corpus(folder)
     corpus = first_documents(corpus, settings.tokens or len(corpus.ids))
     if settings.direction == "backward":
         corpus = corpus.backward()
-    tokenizer = tokenizer.turned(settings.direction)
+    tokenizer = tokenizer.in_direction(settings.direction)
     return corpus, tokenizer, starting_point(settings, tokenizer)
 
 
-def _stage(settings: PretrainingSettings, model: LanguageModel) -> Stage:
+def _stage(settings: PretrainingSettings, model: LanguageModelNetwork) -> Stage:
     rates = dict.fromkeys(language_model_groups(model), settings.learning_rate)
     rates[EMBEDDING] *= settings.embedding_rate
-    return Stage("pretraining", rates, settings.epochs, Trapezoid(settings.warmup, settings.cooldown))
+    return Stage("pretraining", rates, settings.epochs, WarmupStableDecay(settings.warmup, settings.cooldown))
 
 
 def _checkpoint(

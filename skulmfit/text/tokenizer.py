@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import sentencepiece
 
-from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.rules import BOS, MARKERS, PAD, UNK, apply_rules, apply_rules_with_offsets
+from skulmfit.text.token_corpus import TokenCorpus, check_direction
 
-DIRECTIONS = ("forward", "backward")
 BOUNDARY = "▁"
 _TEXTS_PER_BATCH = 4096  # bounds the Python lists that SentencePiece returns
 _TRAINER_OPTIONS: dict[str, Any] = {
@@ -127,7 +126,7 @@ class Tokenizer:
         is_whole = not any(index == self.unk_id or self._processor.is_byte(index) for index in ids)
         return ids if is_whole else []
 
-    def turned(self, direction: str) -> "Tokenizer":
+    def in_direction(self, direction: str) -> "Tokenizer":
         """The same that reads in a direction."""
         return Tokenizer(self.model, direction)
 
@@ -172,12 +171,6 @@ class Tokenizer:
         """Normalised text of token ids, markers included, `xxbos` left out."""
         ids = [int(index) for index in ids]
         return self._processor.decode(ids[::-1] if self.direction == "backward" else ids)
-
-
-def check_direction(direction: str) -> None:
-    """Raise unless it is one of the two."""
-    if direction not in DIRECTIONS:
-        raise ValueError(f"direction must be one of {', '.join(map(repr, DIRECTIONS))}, got {direction!r}.")
 
 
 def _piece_spans(pieces: Sequence[str], normalised: str, char_spans: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.rules import BOS, MARKERS, PAD, REPEATED_CHAR, REPEATED_WORD, RULES, UNK, UPPER_CASE, apply_rules
-from skulmfit.text.tokenizer import BOUNDARY, Tokenizer, check_direction
+from skulmfit.text.token_corpus import TokenCorpus, check_direction
+from skulmfit.text.tokenizer import BOUNDARY, Tokenizer
 
 _KEY = "words"
 # What other libraries call the three tokens that every vocabulary here has.
@@ -101,7 +101,7 @@ class WordTokenizer:
         """Whether texts are normalised by ULMFiT's rules."""
         return self.split is None
 
-    def turned(self, direction: str) -> "WordTokenizer":
+    def in_direction(self, direction: str) -> "WordTokenizer":
         """The same that reads in a direction."""
         return WordTokenizer(self.words, self.split, direction)
 

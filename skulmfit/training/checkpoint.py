@@ -3,13 +3,13 @@
 import glob
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from skulmfit.archive import written_atomically
+from skulmfit.models.archive import written_atomically
+from skulmfit.training.callback import Callback, TrainingRun
 
 
 class OutOfTime(Exception):
@@ -17,20 +17,39 @@ class OutOfTime(Exception):
 
 
 @dataclass
-class Checkpoint:
-    """A file that holds the state of a training, renewed every few minutes.
+class Checkpoint(Callback):
+    """A file that holds the state of a training, renewed every few minutes; a training that finds it continues from it.
 
     It is written beside its place and then moved there: a kill at any time leaves the old file or the new one.
+
+    Parameters
+    ----------
+    path : path
+    interval_seconds : float, default=120.0
+        Time between two saves.
+    identity : dict
+        What the training depends on: a checkpoint of another one is refused.
+    max_seconds : float, default=inf
+        Time after which the training ends, its state saved.
+    saves_end : bool, default=False
+        Whether to save the end of the training too: one that finds it is over at once.
     """
 
     path: Path
     interval_seconds: float = 120.0
-    identity: dict = field(default_factory=dict)  # what the training depends on: a checkpoint of another is refused
+    identity: dict = field(default_factory=dict)
     max_seconds: float = math.inf
+    saves_end: bool = False
     _started: float = field(default_factory=time.monotonic)
     _last_saved: float = field(default_factory=time.monotonic)
 
-    def after_update(self, state: Callable[[], dict]) -> None:
+    def on_train_begin(self, run: TrainingRun) -> None:
+        """Continue from the state last saved, if there is one."""
+        state = self.load()
+        if state is not None:
+            run.restore(state)
+
+    def on_pause(self, run: TrainingRun) -> None:
         """Save the state if the interval has passed, and for a last time when the time is used up.
 
         Raises
@@ -42,13 +61,18 @@ class Checkpoint:
         is_over = now - self._started >= self.max_seconds
         is_due, is_over = self._agree(is_over or now - self._last_saved >= self.interval_seconds, is_over)
         if is_due:
-            self.save(state())
+            self.save(run.state())
             self._last_saved = time.monotonic()
         if is_over:
             raise OutOfTime
 
+    def on_train_end(self, run: TrainingRun) -> None:
+        """Save the end of a training that has come to it."""
+        if self.saves_end and run.is_finished:
+            self.save(run.state())
+
     def _agree(self, is_due: bool, is_over: bool) -> tuple[bool, bool]:
-        """One decision for all that share the checkpoint."""
+        """One decision for all processes that share the checkpoint."""
         return is_due, is_over
 
     def save(self, state: dict) -> None:

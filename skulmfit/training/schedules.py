@@ -1,7 +1,19 @@
-"""Schedules of learning rate and momentum as pure functions of the step."""
+"""Schedules of learning rate and momentum as pure functions of the number of the update."""
 
 import math
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """How rate and momentum change in the course of a stage."""
+
+    def rate(self, update: int, n_updates: int) -> float:
+        """Factor on the peak learning rate."""
+
+    def momentum(self, update: int, n_updates: int) -> float | None:
+        """Adam's first beta; None leaves the optimiser's own."""
 
 
 @dataclass(frozen=True)
@@ -11,12 +23,12 @@ class SlantedTriangular:
     cut_frac: float = 0.1
     ratio: float = 32.0
 
-    def rate(self, step: int, n_steps: int) -> float:
+    def rate(self, update: int, n_updates: int) -> float:
         """Factor on the peak learning rate."""
-        return slanted_triangular(step, n_steps, cut_frac=self.cut_frac, ratio=self.ratio)
+        return slanted_triangular(update, n_updates, cut_frac=self.cut_frac, ratio=self.ratio)
 
-    def momentum(self, step: int, n_steps: int) -> float | None:
-        """The optimiser's own."""
+    def momentum(self, update: int, n_updates: int) -> float | None:
+        """None: the optimiser keeps its own."""
         return None
 
 
@@ -29,52 +41,49 @@ class OneCycle:
     end_ratio: float = 1e5
     momenta: tuple[float, float] = (0.8, 0.7)  # at the ends and at the peak
 
-    def rate(self, step: int, n_steps: int) -> float:
+    def rate(self, update: int, n_updates: int) -> float:
         """Factor on the peak learning rate."""
-        return one_cycle(step, n_steps, self.rise, (1 / self.start_ratio, 1.0, 1 / self.end_ratio))
+        return one_cycle(update, n_updates, self.rise, (1 / self.start_ratio, 1.0, 1 / self.end_ratio))
 
-    def momentum(self, step: int, n_steps: int) -> float | None:
+    def momentum(self, update: int, n_updates: int) -> float | None:
         """Adam's first beta."""
         ends, peak = self.momenta
-        return one_cycle(step, n_steps, self.rise, (ends, peak, ends))
+        return one_cycle(update, n_updates, self.rise, (ends, peak, ends))
 
 
 @dataclass(frozen=True)
-class Trapezoid:
-    """A linear rise of the rate, a plateau, a linear fall: one that can be ended early, by a run that only falls."""
+class WarmupStableDecay:
+    """A linear rise of the rate, a plateau, a linear fall. A run that only falls can end another one early."""
 
     rise: float = 0.1  # shares of the updates
     fall: float = 0.9
     ratio: float = 32.0
 
-    def rate(self, step: int, n_steps: int) -> float:
+    def rate(self, update: int, n_updates: int) -> float:
         """Factor on the peak learning rate."""
         shares = [1.0]
         if self.rise:
-            shares.append(step / (self.rise * n_steps))
+            shares.append(update / (self.rise * n_updates))
         if self.fall:
-            shares.append((1 - step / n_steps) / self.fall)
+            shares.append((1 - update / n_updates) / self.fall)
         return (1 + min(shares) * (self.ratio - 1)) / self.ratio
 
-    def momentum(self, step: int, n_steps: int) -> float | None:
-        """The optimiser's own."""
+    def momentum(self, update: int, n_updates: int) -> float | None:
+        """None: the optimiser keeps its own."""
         return None
 
 
-Schedule = SlantedTriangular | OneCycle | Trapezoid
-
-
-def slanted_triangular(step: int, n_steps: int, *, cut_frac: float = 0.1, ratio: float = 32.0) -> float:
+def slanted_triangular(update: int, n_updates: int, *, cut_frac: float = 0.1, ratio: float = 32.0) -> float:
     """Factor on the peak learning rate: a short linear rise, then a long linear fall.
 
     Parameters
     ----------
-    step : int
-        Update about to be made, 0 to `n_steps - 1`.
-    n_steps : int
+    update : int
+        Update about to be made, 0 to `n_updates - 1`.
+    n_updates : int
         Number of updates of the whole schedule.
     cut_frac : float, default=0.1
-        Share of the updates in which the rate rises. The peak falls on a whole step, at the latest the last one, and
+        Share of the updates in which the rate rises. The peak falls on a whole update, at the latest the last one, and
         a schedule too short to rise starts at its peak.
     ratio : float, default=32.0
         How much smaller the lowest rate is than the peak.
@@ -90,27 +99,27 @@ def slanted_triangular(step: int, n_steps: int, *, cut_frac: float = 0.1, ratio:
 
     Examples
     --------
-    >>> [round(slanted_triangular(step, 10, cut_frac=0.2), 3) for step in range(10)]
+    >>> [round(slanted_triangular(update, 10, cut_frac=0.2), 3) for update in range(10)]
     [0.031, 0.516, 1.0, 0.879, 0.758, 0.637, 0.516, 0.395, 0.273, 0.152]
     """
-    cut = min(int(n_steps * cut_frac), n_steps - 1)
-    if step < cut:
-        share = step / cut
+    cut = min(int(n_updates * cut_frac), n_updates - 1)
+    if update < cut:
+        share = update / cut
     elif cut == 0:
-        share = 1 - step / n_steps
+        share = 1 - update / n_updates
     else:
-        share = 1 - (step - cut) / (cut * (1 / cut_frac - 1))
+        share = 1 - (update - cut) / (cut * (1 / cut_frac - 1))
     return (1 + max(share, 0.0) * (ratio - 1)) / ratio
 
 
-def one_cycle(step: int, n_steps: int, rise: float, values: tuple[float, float, float]) -> float:
+def one_cycle(update: int, n_updates: int, rise: float, values: tuple[float, float, float]) -> float:
     """Value on its way from the first of three values to the second and on to the third, along half-cosines.
 
     Parameters
     ----------
-    step : int
-        Update about to be made, 0 to `n_steps - 1`.
-    n_steps : int
+    update : int
+        Update about to be made, 0 to `n_updates - 1`.
+    n_updates : int
         Number of updates of the whole schedule.
     rise : float
         Share of the updates until the second value.
@@ -123,10 +132,10 @@ def one_cycle(step: int, n_steps: int, rise: float, values: tuple[float, float, 
 
     Examples
     --------
-    >>> [round(one_cycle(step, 8, 0.25, (0.04, 1.0, 0.0)), 3) for step in range(8)]
+    >>> [round(one_cycle(update, 8, 0.25, (0.04, 1.0, 0.0)), 3) for update in range(8)]
     [0.04, 0.52, 1.0, 0.933, 0.75, 0.5, 0.25, 0.067]
     """
-    position = min(step / n_steps, 1.0)
+    position = min(update / n_updates, 1.0)
     if position < rise:
         start, end, share = values[0], values[1], position / rise
     else:

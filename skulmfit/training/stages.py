@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 
 from skulmfit.training.schedules import Schedule, SlantedTriangular
 
-HEAD, EMBEDDING = "head", "embedding"
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -18,7 +16,7 @@ class Stage:
     learning_rates : dict of str to float
         Peak rate of each layer group that trains; groups that are not named are frozen.
     epochs : int
-    schedule : SlantedTriangular or OneCycle
+    schedule : Schedule
         How the rates rise and fall.
     """
 
@@ -28,13 +26,8 @@ class Stage:
     schedule: Schedule = field(default_factory=SlantedTriangular)
 
 
-def layer_names(n_layers: int, kind: str = "lstm") -> list[str]:
-    """Names of the recurrent layers' groups, first to last."""
-    return [f"{kind}{index}" for index in range(n_layers)]
-
-
-def discriminative_rates(groups: Sequence[str], learning_rate: float, decay: float) -> dict[str, float]:
-    """Rate of each group, lowest layer first: the last gets `learning_rate`, each one below `decay` times less.
+def discriminative_rates(names: Sequence[str], learning_rate: float, decay: float) -> dict[str, float]:
+    """Rate of each layer group, lowest first: the last gets `learning_rate`, each one below `decay` times less.
 
     Howard & Ruder 2018, section 3.2.
 
@@ -43,4 +36,4 @@ def discriminative_rates(groups: Sequence[str], learning_rate: float, decay: flo
     >>> discriminative_rates(["lstm0", "lstm1", "head"], 0.01, decay=2)
     {'lstm0': 0.0025, 'lstm1': 0.005, 'head': 0.01}
     """
-    return {group: learning_rate / decay ** (len(groups) - 1 - index) for index, group in enumerate(groups)}
+    return {name: learning_rate / decay ** (len(names) - 1 - index) for index, name in enumerate(names)}

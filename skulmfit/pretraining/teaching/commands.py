@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from skulmfit.pretrained.registry import load_pretrained
+from skulmfit.models.registry import load_pretrained
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.options import add_run_options, settings_of, train_to_output
 from skulmfit.pretraining.teaching.embedding import embed, take_vectors
@@ -63,7 +63,7 @@ def _segment(options: argparse.Namespace) -> None:
     if Path(options.tokenizer).is_dir():
         tokenizer = open_corpus(Path(options.tokenizer))[1]
     else:
-        tokenizer = load_pretrained(options.tokenizer).tokenizer.turned("forward")
+        tokenizer = load_pretrained(options.tokenizer).tokenizer.in_direction("forward")
     counts = prepare(
         options.texts, tokenizer, options.folder, most=options.most, balance=options.balance, factors=factors
     )

@@ -12,8 +12,8 @@ from skulmfit.pretraining.teaching.folder import TeachingFolder
 from skulmfit.pretraining.teaching.held_out import HeldOut
 from skulmfit.pretraining.teaching.on_device import TextsOnDevice, unit_vectors_on_device
 from skulmfit.pretraining.teaching.task import Documents, TaughtSegments
-from skulmfit.text.corpus import TokenCorpus
 from skulmfit.text.rules import CAPITALISED, UPPER_CASE
+from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.text.tokenizer import BOUNDARY
 from skulmfit.text.words import AnyTokenizer
 

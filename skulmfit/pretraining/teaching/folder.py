@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from skulmfit.pretraining.encoding import open_corpus
-from skulmfit.text.corpus import TokenCorpus
+from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.text.words import AnyTokenizer
 
 IDS, SEGMENTS, WEIGHTS, VECTORS, TEACHER = "ids.npy", "segments.txt", "weights.npy", "vectors", "teacher.json"

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skulmfit.nn.awd_lstm import State, detach
-from skulmfit.nn.heads import LanguageModel
+from skulmfit.nn.encoder import State, detach
+from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.pooling import Pool
 
 PARTS = ("lm", "segment_lm", "cosine", "relations")  # the losses, as the fields of `Mixture`
@@ -31,7 +31,7 @@ class Mixture:
 class Student(nn.Module):
     """A language model, and a linear map from its pooled states onto the teacher's vectors."""
 
-    def __init__(self, language_model: LanguageModel, vector_dim: int):
+    def __init__(self, language_model: LanguageModelNetwork, vector_dim: int):
         super().__init__()
         self.language_model = language_model
         self.sentence_map = nn.Linear(3 * language_model.encoder.architecture.embedding_dim, vector_dim)

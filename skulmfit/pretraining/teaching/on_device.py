@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skulmfit.text.corpus import TokenCorpus
+from skulmfit.text.token_corpus import TokenCorpus
 
 _ROWS_PER_COPY = 1 << 16
 

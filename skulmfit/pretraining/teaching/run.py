@@ -9,9 +9,12 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from skulmfit.pretrained.language_model import LanguageModelData, SentenceMap, load_numpy, to_numpy
+from skulmfit.models.language_model import LanguageModel
+from skulmfit.models.sentence_map import SentenceMap
+from skulmfit.models.weights import load_numpy, to_numpy
+from skulmfit.nn.runtime import Runtime
 from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
-from skulmfit.pretraining.start import new_model, starting_point
+from skulmfit.pretraining.start import new_network, starting_point
 from skulmfit.pretraining.teaching.course import Course
 from skulmfit.pretraining.teaching.data import TeachingData, load_data
 from skulmfit.pretraining.teaching.folder import TeachingFolder, open_folder
@@ -20,12 +23,13 @@ from skulmfit.pretraining.teaching.progress import TeachingProgress
 from skulmfit.pretraining.teaching.settings import TeachingSettings
 from skulmfit.pretraining.teaching.task import TeachingTask
 from skulmfit.pretraining.training import CheckpointSettings
+from skulmfit.training.callback import Callback
 from skulmfit.training.checkpoint import Checkpoint
-from skulmfit.training.language_model import language_model_groups
-from skulmfit.training.loop import Monitor, OptimizerSettings, train
-from skulmfit.training.runtime import Runtime
-from skulmfit.training.schedules import Trapezoid
-from skulmfit.training.stages import EMBEDDING, Stage
+from skulmfit.training.history import History
+from skulmfit.training.layer_groups import EMBEDDING, language_model_groups
+from skulmfit.training.loop import OptimizerSettings, train
+from skulmfit.training.schedules import WarmupStableDecay
+from skulmfit.training.stages import Stage
 
 _MAP = "sentence_map"
 
@@ -37,7 +41,7 @@ def teach(
     *,
     texts: Path | None = None,
     card: dict[str, Any] | None = None,
-) -> LanguageModelData | None:
+) -> LanguageModel | None:
     """Teach a language model the vectors of a folder, and the documents of an encoded corpus; None if interrupted.
 
     Under `torchrun` every process calls this, and each gets the model.
@@ -65,7 +69,7 @@ def teach(
             f"{checkpoint.path} is the checkpoint of an unfinished training: continue it with --resume, or remove it."
         )
     opened = open_folder(folder)
-    start = starting_point(settings, opened.tokenizer.turned(settings.direction))
+    start = starting_point(settings, opened.tokenizer.in_direction(settings.direction))
     with join_processes(settings.device) as (processes, runtime):
         data = load_data(
             opened, texts if settings.lm else None, runtime.device,
@@ -80,12 +84,12 @@ class _Run:
 
     folder: TeachingFolder
     settings: TeachingSettings
-    start: LanguageModelData | None
+    start: LanguageModel | None
     data: TeachingData
     processes: Processes
     runtime: Runtime
 
-    def train(self, checkpoint: CheckpointSettings, card: dict[str, Any]) -> LanguageModelData | None:
+    def train(self, checkpoint: CheckpointSettings, card: dict[str, Any]) -> LanguageModel | None:
         """Train to the end, from the checkpoint if there is one."""
         settings, runtime = self.settings, self.runtime
         with runtime.seeded(settings.seed):
@@ -94,25 +98,25 @@ class _Run:
             if self.processes.rank:  # the same weights in every process, but other samples
                 torch.manual_seed(settings.seed + self.processes.rank)
             task = self._task(student)
-            monitor = Monitor()
+            history, callbacks = History(), list[Callback]()
             if self.processes.rank == 0:
-                progress = TeachingProgress(task, self.processes.world_size, lambda: self._figures(student))
-                monitor.on_step = progress.on_step
+                callbacks.append(TeachingProgress(task, self.processes.world_size, lambda: self._figures(student)))
             rates = {name: settings.learning_rate * (settings.embedding_rate if name == EMBEDDING else 1.0)
                      for name in groups}  # fmt: skip
             # The course of the run gives the rate, by updates or by the clock, and so the schedule is flat.
-            stage = Stage("teaching", rates, 1, Trapezoid(0.0, 0.0))
+            stage = Stage("teaching", rates, 1, WarmupStableDecay(0.0, 0.0))
             finished = train(
                 student, groups, [(stage, task)],
                 settings=OptimizerSettings((0.9, 0.99), settings.weight_decay, settings.clip), runtime=runtime,
-                rng=np.random.default_rng(settings.seed), monitor=monitor, checkpoint=self._checkpoint(checkpoint),
+                rng=np.random.default_rng(settings.seed),
+                callbacks=[history, *callbacks, self._checkpoint(checkpoint)],
             )  # fmt: skip
-            return self._result(student, task, card, monitor.history) if finished else None
+            return self._result(student, task, card, history.rows) if finished else None
 
     def _new_student(self) -> Student:
         """The start's network and, where it has one of the teacher's width, its sentence map; else new ones."""
-        tokenizer = self.folder.tokenizer.turned(self.settings.direction)
-        student = Student(new_model(self.settings, tokenizer, self.start), self.folder.vector_dim)
+        tokenizer = self.folder.tokenizer.in_direction(self.settings.direction)
+        student = Student(new_network(self.settings, tokenizer, self.start), self.folder.vector_dim)
         known = self.start.sentence_map if self.start and self.settings.start_with != "embeddings" else None
         if known is not None and known.weight.shape == student.sentence_map.weight.shape:
             load_numpy(student.sentence_map, vars(known))
@@ -144,7 +148,7 @@ class _Run:
         )  # fmt: skip
 
     def _figures(self, student: Student) -> dict[str, float]:
-        return self.data.held_out.figures(student, self.runtime, self.folder.tokenizer.pad_id)
+        return self.data.held_out.figures(student, self.runtime)
 
     def _checkpoint(self, checkpoint: CheckpointSettings) -> Checkpoint:
         identity = asdict(self.settings) | {
@@ -153,9 +157,7 @@ class _Run:
         kind = Checkpoint if self.processes.world_size == 1 else SharedCheckpoint
         return kind(checkpoint.path, checkpoint.interval_seconds, identity, max_seconds=60 * checkpoint.minutes)
 
-    def _result(
-        self, student: Student, task: TeachingTask, card: dict[str, Any], history: list[dict]
-    ) -> LanguageModelData:
+    def _result(self, student: Student, task: TeachingTask, card: dict[str, Any], history: list[dict]) -> LanguageModel:
         """The language model that has been taught, and what its card says of it."""
         world_size = self.processes.world_size
         figures = self._figures(student) if self.processes.rank == 0 else {}
@@ -171,8 +173,8 @@ class _Run:
         }
         if self.start:
             card["start"] = self.start.card
-        tokenizer = self.folder.tokenizer.turned(self.settings.direction)
-        data = LanguageModelData.from_module(student.language_model, tokenizer, card)
+        tokenizer = self.folder.tokenizer.in_direction(self.settings.direction)
+        data = LanguageModel.from_network(student.language_model, tokenizer, card)
         is_taught = self.settings.cosine or self.settings.relations
         return replace(data, sentence_map=SentenceMap(**to_numpy(student.sentence_map))) if is_taught else data
 

@@ -8,7 +8,7 @@ import torch
 from skulmfit.pretraining.start import NetworkSettings, setting
 from skulmfit.pretraining.teaching.losses import Mixture
 from skulmfit.pretraining.teaching.task import BatchSizes
-from skulmfit.validation import check_number
+from skulmfit.training.parameters import check_number
 
 _SIZES_GPU = BatchSizes(pieces=32_768, segments=2_048, streams=384, bptt=64)
 _SIZES_CPU = BatchSizes(pieces=2_048, segments=128, streams=24, bptt=48)

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skulmfit.nn.awd_lstm import State
+from skulmfit.nn.encoder import State
+from skulmfit.nn.runtime import Runtime
 from skulmfit.pretraining.teaching.course import Course
 from skulmfit.pretraining.teaching.losses import PARTS, TeachingLoss
 from skulmfit.pretraining.teaching.on_device import TextsOnDevice
 from skulmfit.pretraining.teaching.sampling import read_in_turn
-from skulmfit.text.batches import n_streams
-from skulmfit.training.loop import StepLoss
-from skulmfit.training.runtime import Runtime
+from skulmfit.text.streams import n_streams
+from skulmfit.training.callback import BatchLoss
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class TeachingTask:
                 columns = slice(start, start + bptt)
                 yield (inputs[:, columns], targets[:, columns]), start == 0
 
-    def loss(self, batch: TeachingBatch) -> StepLoss:
+    def loss(self, batch: TeachingBatch) -> BatchLoss:
         """The mixture of losses, at the rate that the course of the run gives."""
         factor = self.course.rate(batch.update)
         ids, lengths = self.segments.texts.padded(batch.rows, batch.longest, self.pad_id)
@@ -141,7 +141,7 @@ class TeachingTask:
         objective, parts, self._state = self._loss(batch.stream, self._state, (ids, lengths, vectors))
         self.sums += parts
         self.n_pieces += batch.n_pieces
-        return StepLoss(objective, objective, weight=1.0, rate_scale=factor)
+        return BatchLoss(objective, objective, weight=1.0, rate_scale=factor)
 
     def validation_loss(self) -> float | None:
         """None: held-out figures are reported as the training goes on, and choose nothing."""

@@ -1,0 +1,286 @@
+"""ULMFiTClassifier: a language model, fine-tuned on texts, and a classifier on top of it behind one fit."""
+
+import os
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any, Literal, Self
+
+import joblib
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike
+from sklearn.base import ClassifierMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Tags
+
+from skulmfit.estimators.compat import with_callbacks
+from skulmfit.estimators.fine_tuner import LMFineTuner
+from skulmfit.estimators.fitted_state import SupervisedState
+from skulmfit.estimators.indicator_targets import Indicators, is_indicator_matrix
+from skulmfit.estimators.label_targets import Labels
+from skulmfit.estimators.supervised import SupervisedEstimator
+from skulmfit.estimators.targets import ClassTargets
+from skulmfit.estimators.validation import ClassWeight
+from skulmfit.training.parameters import check_number_or_auto
+from skulmfit.training.recipe import Recipe
+
+
+class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
+    """Text classifier fine-tuned from a pretrained language model (ULMFiT).
+
+    `fit` runs two stages. The language model is fine-tuned on the texts, labels ignored. Then its whole encoder gets
+    a pooling head and is fine-tuned on the labels, with discriminative learning rates and slanted triangular
+    schedules. Where y is an indicator matrix, every text may have several labels or none.
+
+    Parameters
+    ----------
+    lm : LMFineTuner, FrozenEstimator or None, default=None
+        The language-model stage. None stands for `LMFineTuner()` with this classifier's `device` and `verbose`. To
+        search over `lm__epochs` and the like, give one. A fitted `LMFineTuner` in a `sklearn.frozen.FrozenEstimator` is
+        used as it is: so you bring in unlabelled texts, and fine-tune once for many classifiers.
+    recipe : {"skulmfit", "paper", "fastai", "multifit"} or Recipe, default="skulmfit"
+        Every parameter that is "auto" takes its value from here: our own recipe, found by measurement, a published one,
+        or one that you have made. A name holds for the language-model stage too, unless `lm` is given. The numbers in
+        brackets below are those of the default.
+    epochs : int or "auto", default="auto"
+        Epochs of the last stage, in which all layers train (as many as make about 150 updates, at least 5); the
+        plan is in `stages_`.
+    learning_rate : float or "auto", default="auto"
+        Peak learning rate of the head (0.01); stages of a recipe may multiply it.
+    lr_decay : float or "auto", default="auto"
+        How much slower each layer learns than the one above it (1.6).
+    batch_size : int or "auto", default="auto"
+        Documents per update (16 to 64, more where there are more documents).
+    gradual_unfreezing : bool or "auto", default="auto"
+        True trains the head first, and then unfreezes the layers one by one, from the top. With False, the default,
+        all train from the start.
+    dropout_multiplier : float or "auto", default="auto"
+        Factor on all dropouts of encoder and head (0.2).
+    weight_decay : float or "auto", default="auto"
+        Decoupled weight decay (0.01).
+    hidden_dim : int, default=50
+        Width of the head's hidden layer.
+    label_smoothing : float or "auto", default="auto"
+        Share of the target spread over all classes (0).
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss. With several labels a text: weight of the presence of each label against its
+        absence, by column.
+    early_stopping : bool, default=False
+        Whether to set aside part of the training data, end a stage when the loss on it stops improving, and keep the
+        weights that did best on it.
+    validation_fraction : float, default=0.1
+        Share of the training data set aside for early stopping.
+    n_iter_no_change : int, default=3
+        Epochs without improvement after which early stopping ends a stage.
+    memory : str, joblib.Memory or None, default=None
+        Where to keep tokenised texts and fine-tuned language models, so that a grid over the parameters of the head
+        fine-tunes once per fold, also with `n_jobs`. What is found there is taken as it is, also with
+        `random_state=None`.
+    checkpoint : str, path or None, default=None
+        Folder where a long `fit` keeps its state every 2 minutes. After a kill the same `fit` goes on from there, and
+        ends with the same bits as if it had never been cut. What it has kept is removed at its end.
+    device : str, default="auto"
+        Where to compute: "auto" takes a GPU where there is one, else the CPU.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random. The same int gives the same bits on the same machine with
+        the same number of threads.
+    verbose : int, default=0
+        1 shows progress.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted; with several labels a text, the numbers of the columns of y.
+    recipe_ : Recipe
+        The recipe with the parameters given in place of its own.
+    history_ : list of dict
+        One row per epoch, language-model stage first: stage, epoch, loss, seconds, with early stopping
+        validation_loss.
+    stages_ : list of Stage
+        The resolved plan: which layers trained at which rate for how many epochs.
+    lm_stages_ : list of Stage
+        The resolved plan of the language-model stage.
+    n_iter_ : int
+        Number of epochs after the language-model stage, all stages together.
+    vocab_size_ : int
+        Number of pieces of the tokenizer.
+    vocab_transfer_ : dict
+        What became of the vocabulary of the pretrained model, as in `LMFineTuner`; only with a tokenizer of one's own.
+        Of two directions, each in `directions_` has it.
+    directions_ : dict of str to estimator
+        The fitted estimator of each direction.
+
+    See Also
+    --------
+    ULMFiTRegressor : The same for numbers.
+    LMFineTuner : The language model alone, as a transformer.
+
+    References
+    ----------
+    J. Howard and S. Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018.
+
+    Examples
+    --------
+    >>> from skulmfit import LMFineTuner, ULMFiTClassifier
+    >>> texts = ["a fine film", "a dull film", "fine acting", "dull acting"] * 5
+    >>> labels = ["good", "bad", "good", "bad"] * 5
+    >>> lm = LMFineTuner(pretrained=None, vocab_size=300, embedding_dim=16, hidden_dim=16)
+    >>> clf = ULMFiTClassifier(lm=lm, learning_rate=0.02, random_state=0).fit(texts, labels)
+    >>> clf.predict(["fine film", "dull film"])
+    array(['good', 'bad'], dtype='<U4')
+    """
+
+    _targets_kind = ClassTargets
+    classes_: np.ndarray
+
+    def __init__(
+        self,
+        lm: LMFineTuner | FrozenEstimator | None = None,
+        *,
+        recipe: str | Recipe = "skulmfit",
+        epochs: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        lr_decay: float | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        gradual_unfreezing: bool | Literal["auto"] = "auto",
+        dropout_multiplier: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        hidden_dim: int = 50,
+        label_smoothing: float | Literal["auto"] = "auto",
+        class_weight: ClassWeight = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        memory: str | joblib.Memory | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        device: str = "auto",
+        random_state: int | RandomState | None = None,
+        verbose: int = 0,
+    ):
+        super().__init__(
+            lm,
+            recipe=recipe,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            lr_decay=lr_decay,
+            batch_size=batch_size,
+            gradual_unfreezing=gradual_unfreezing,
+            dropout_multiplier=dropout_multiplier,
+            weight_decay=weight_decay,
+            hidden_dim=hidden_dim,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            memory=memory,
+            checkpoint=checkpoint,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Iterable[str],
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: Iterable[str] | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Fine-tune the language model on texts, then the classifier on texts and labels.
+
+        Parameters
+        ----------
+        X : iterable of str
+        y : array-like of shape (n_texts,) or {array, sparse matrix} of shape (n_texts, n_labels)
+            Labels of any type, or an indicator matrix of several labels a text.
+        sample_weight : array-like of shape (n_texts,), optional
+            Weights in the classifier's loss. A text of weight 0 is left out of both stages.
+        X_val : iterable of str, optional
+            Texts to measure the loss on after every epoch, in place of a share of X, with `y_val`: a stage ends when
+            it stops improving, and the weights that did best are kept.
+        y_val : array-like, optional
+            Their labels, as y.
+
+        Returns
+        -------
+        self : ULMFiTClassifier
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_number_or_auto(self.label_smoothing, "label_smoothing", Real, low=0, high=1, bounds="left")
+
+    def _resolved_recipe(self) -> Recipe:
+        return super()._resolved_recipe().override(label_smoothing=self.label_smoothing)
+
+    def _learn_targets(
+        self, y: Any, texts: list[str], weights: np.ndarray
+    ) -> tuple[ClassTargets, np.ndarray, np.ndarray]:
+        if is_indicator_matrix(y):
+            return Indicators.learn(y, texts, self.class_weight, weights)
+        return Labels.learn(y, texts, type(self).__name__, self.class_weight, weights)
+
+    def _publish(self, fitted: SupervisedState[ClassTargets]) -> Self:
+        self.classes_ = fitted.targets.classes
+        return super()._publish(fitted)
+
+    def _logits(self, X: Any) -> tuple[ClassTargets, np.ndarray]:
+        """The targets, and logits of every class, (n_texts, n_classes)."""
+        fitted = self._state()
+        return fitted.targets, fitted.targets.logits(self._outputs(X, fitted))
+
+    def decision_function(self, X: Iterable[str]) -> np.ndarray:
+        """Logits of texts.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        ndarray of shape (n_texts,) or (n_texts, n_classes), float32
+            With two classes, by how much the second one's logit is above the first one's.
+        """
+        targets, logits = self._logits(X)
+        return targets.decisions(logits)
+
+    def predict_proba(self, X: Iterable[str]) -> np.ndarray:
+        """Probability of every class.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_classes), float32
+            Columns in the order of `classes_`. With several labels a text, of each label on its own. Of two directions,
+            the mean of what each predicts (Howard & Ruder 2018, section 3.3).
+        """
+        targets, logits = self._logits(X)
+        return targets.probabilities(logits)
+
+    def predict(self, X: Iterable[str]) -> np.ndarray:
+        """Most probable label of every text.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        ndarray of shape (n_texts,) or (n_texts, n_labels)
+            With several labels a text, an indicator matrix of those more probable than not.
+        """
+        targets, logits = self._logits(X)
+        return targets.decode(logits)

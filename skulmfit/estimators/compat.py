@@ -1,0 +1,29 @@
+"""What differs between supported versions of scikit-learn, in one place."""
+
+from collections.abc import Callable
+from typing import Any
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn before 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing."""
+
+    def with_callbacks(method: Callable) -> Callable:
+        """Leave a method as it is."""
+        return method
+
+
+def begin_callbacks(estimator: Any) -> Any:
+    """The root of a fit's tree of tasks, None where there are no callbacks."""
+    begin = getattr(estimator, "_init_callback_context", lambda max_subtasks: None)
+    return begin(max_subtasks=None)
+
+
+def without_callbacks(estimator: Any) -> Any:
+    """An estimator whose callbacks will come from the one that fits it."""
+    return estimator.set_callbacks() if hasattr(estimator, "set_callbacks") else estimator
+
+
+__all__ = ["CallbackSupportMixin", "begin_callbacks", "with_callbacks", "without_callbacks"]

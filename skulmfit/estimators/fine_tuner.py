@@ -1,0 +1,526 @@
+"""LMFineTuner: a language model fine-tuned on texts, and its hidden states as features."""
+
+import copy
+import os
+from collections.abc import Iterable
+from functools import partial
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.random import RandomState
+from sklearn.utils import check_random_state
+
+from skulmfit.estimators.base import TextEstimator
+from skulmfit.estimators.compat import with_callbacks
+from skulmfit.estimators.fit_session import FitSession
+from skulmfit.estimators.fitted_state import FittedState
+from skulmfit.estimators.validation import check_folder
+from skulmfit.inference.generation import continue_text
+from skulmfit.inference.texts import text_log_likelihoods
+from skulmfit.models.language_model import LanguageModel
+from skulmfit.models.registry import load_pretrained
+from skulmfit.models.vocabulary_transfer import Transfer
+from skulmfit.nn.encoder import KINDS, Architecture
+from skulmfit.nn.networks import LanguageModelNetwork
+from skulmfit.nn.pooling import POOLINGS
+from skulmfit.nn.runtime import Runtime, check_device, n_threads
+from skulmfit.text.token_corpus import DIRECTIONS, TokenCorpus
+from skulmfit.text.tokenizer import Tokenizer
+from skulmfit.text.words import AnyTokenizer, WordTokenizer
+from skulmfit.training.language_model_fine_tuning import fine_tune_language_model
+from skulmfit.training.outcome import Outcome
+from skulmfit.training.parameters import check_choice, check_epochs, check_number, check_number_or_auto
+from skulmfit.training.recipe import Recipe
+from skulmfit.training.recipes import LANGUAGE_MODEL_RECIPES, find_recipe
+
+Pretrained = str | os.PathLike | None
+
+
+class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
+    """Fine-tune a pretrained language model on texts; transform texts to its pooled hidden states.
+
+    The first half of ULMFiT. On its own it turns texts into features for any scikit-learn estimator; inside
+    `ULMFiTClassifier` it is the language-model stage.
+
+    Parameters
+    ----------
+    pretrained : str, path, pair of these, or None, default="en"
+        Name of a language model in the package, path of one made by `python -m skulmfit.pretraining`, or None to train
+        tokenizer and network from scratch on the texts given to `fit`. In the package are "en", taught by a sentence
+        encoder, and "en-lm", which has learnt from text alone. For both directions, a forward and a backward model.
+    tokenizer : None, "train", path or callable, default=None
+        None keeps the tokenizer of the pretrained model. Another vocabulary takes over the embeddings of the pieces
+        that both have, see `vocab_transfer_`: "train" learns a SentencePiece model from the texts given to `fit`, a
+        path is that of a SentencePiece model of yours, and a callable splits a text into words.
+    direction : {"forward", "backward", "both"}, default="forward"
+        Which way texts are read. "both" fits two language models, independent of each other. `transform` puts their
+        states side by side. An estimator above them takes the mean of what it predicts from each.
+    recipe : {"skulmfit", "paper", "fastai", "multifit"} or Recipe, default="skulmfit"
+        Every parameter that is "auto" takes its value from here: our own recipe, found by measurement, a published one,
+        or one that you have made. The numbers in brackets below are those of the default.
+    epochs : int or "auto", default="auto"
+        Passes over the texts in which the whole network trains (as many as make about 300 updates, at most 10); 0
+        keeps the language model as it is. Much text is read once or twice only, to save time: 5 are better.
+    learning_rate : float or "auto", default="auto"
+        Peak learning rate (4e-3); stages of a recipe may multiply it.
+    lr_decay : float or "auto", default="auto"
+        How much slower each LSTM layer learns than the one above it; the embeddings, which are the decoder too, learn
+        fastest (2.6).
+    batch_size : int or "auto", default="auto"
+        Number of parallel streams the texts are cut into (64); fewer where there is little text.
+    bptt : int, default=70
+        Mean number of tokens through which gradients flow back.
+    dropout_multiplier : float or "auto", default="auto"
+        Factor on all of AWD-LSTM's dropouts (0.5).
+    weight_decay : float or "auto", default="auto"
+        Decoupled weight decay (0.01).
+    early_stopping : bool, default=False
+        Whether to set aside part of the texts, stop when the loss on them no longer falls, and keep the weights that
+        did best on them.
+    validation_fraction : float, default=0.1
+        Share of the texts set aside for early stopping.
+    n_iter_no_change : int, default=2
+        Epochs without improvement after which early stopping ends the training.
+    pooling : {"concat", "last", "max", "mean"}, default="concat"
+        What `transform` returns of the hidden states: the last one, their maximum, their mean, or all three.
+    vocab_size : int, default=12000
+        At most so many pieces in a vocabulary learnt from the texts.
+    architecture : {"lstm", "qrnn"}, default="lstm"
+        Kind of recurrent layers of a new network, with `pretrained=None` only. QRNNs take more layers to be as good.
+    embedding_dim, hidden_dim, n_layers : int, default=256, 640, 3
+        Size of a new network; with `pretrained=None` only.
+    checkpoint : str, path or None, default=None
+        Folder where a long `fit` keeps its state every 2 minutes. After a kill the same `fit` goes on from there, and
+        ends with the same bits as if it had never been cut. What it has kept is removed at its end.
+    device : str, default="auto"
+        Where to compute: "auto" takes a GPU where there is one, else the CPU.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random. The same int gives the same bits on the same machine with
+        the same number of threads.
+    verbose : int, default=0
+        1 shows progress.
+
+    Attributes
+    ----------
+    history_ : list of dict
+        One row per epoch: stage, epoch, loss in nats per piece, seconds.
+    recipe_ : Recipe
+        The recipe with the parameters given in place of its own.
+    stages_ : list of Stage
+        The resolved plan: which layers trained at which rate for how many epochs.
+    n_iter_ : int
+        Number of epochs trained.
+    vocab_size_ : int
+        Number of pieces of the tokenizer.
+    vocab_transfer_ : dict
+        Only with another tokenizer than the pretrained model's: how many of its pieces were `kept` from the vocabulary
+        of the pretrained model, `spelled` by its pieces, or `new`, and the share of the texts' tokens that are kept
+        ones, `coverage`. Of two directions, each in `directions_` has it.
+    directions_ : dict of str to LMFineTuner
+        The fitted estimator of each direction.
+    n_features_out_ : int
+        Width of what `transform` returns.
+
+    See Also
+    --------
+    ULMFiTClassifier : The whole method; takes an `LMFineTuner` as `lm`.
+
+    References
+    ----------
+    J. Howard and S. Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018, section 3.2.
+
+    Examples
+    --------
+    >>> from skulmfit import LMFineTuner
+    >>> texts = ["a fine film", "a dull film", "fine acting", "dull acting"]
+    >>> lm = LMFineTuner(pretrained=None, vocab_size=300, embedding_dim=8, hidden_dim=8, epochs=1, random_state=0)
+    >>> lm.fit_transform(texts).shape
+    (4, 24)
+    """
+
+    _model_kind = LanguageModel
+    _targets_kind = None
+
+    def __init__(
+        self,
+        pretrained: Pretrained | tuple[Pretrained, Pretrained] = "en",
+        *,
+        tokenizer: Any = None,
+        direction: Literal["forward", "backward", "both"] = "forward",
+        recipe: str | Recipe = "skulmfit",
+        epochs: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        lr_decay: float | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        bptt: int = 70,
+        dropout_multiplier: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 2,
+        pooling: Literal["concat", "last", "max", "mean"] = "concat",
+        vocab_size: int = 12_000,
+        architecture: Literal["lstm", "qrnn"] = "lstm",
+        embedding_dim: int = 256,
+        hidden_dim: int = 640,
+        n_layers: int = 3,
+        checkpoint: str | os.PathLike | None = None,
+        device: str = "auto",
+        random_state: int | RandomState | None = None,
+        verbose: int = 0,
+    ):
+        self.pretrained = pretrained
+        self.tokenizer = tokenizer
+        self.direction = direction
+        self.recipe = recipe
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.lr_decay = lr_decay
+        self.batch_size = batch_size
+        self.bptt = bptt
+        self.dropout_multiplier = dropout_multiplier
+        self.weight_decay = weight_decay
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.pooling = pooling
+        self.vocab_size = vocab_size
+        self.architecture = architecture
+        self.embedding_dim = embedding_dim
+        self.hidden_dim = hidden_dim
+        self.n_layers = n_layers
+        self.checkpoint = checkpoint
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    def fit(self, X: Iterable[str], y: Any = None, *, X_val: Iterable[str] | None = None) -> Self:
+        """Fine-tune the language model on texts.
+
+        Parameters
+        ----------
+        X : iterable of str
+        y : ignored
+        X_val : iterable of str, optional
+            Texts to measure the loss on after every epoch, in place of a share of X: training ends when it stops
+            improving, and the weights that did best are kept.
+
+        Returns
+        -------
+        self : LMFineTuner
+        """
+        self._check_parameters()
+        texts = self._check_texts(X, reset=True)
+        validation_texts = [] if X_val is None else self._check_texts(X_val, reset=False)
+        pretrained = {
+            direction: self._load(name, direction) for direction, name in self._pretrained_by_direction().items()
+        }
+        session = FitSession(self, texts, y, texts, validation_texts)
+        fitted: FittedState[LanguageModel] = FittedState(self._resolved_recipe())
+        for direction, own in pretrained.items():
+            with session.training(direction if len(pretrained) > 1 else None) as rng:
+                start, transfer = self._starting_point(own, direction, texts)
+                corpus = start.tokenizer.encode(texts, n_threads=n_threads())
+                training, validation = self._split(corpus, validation_texts, start.tokenizer, rng)
+                model, outcome = fine_tune_language_model(
+                    start, training, fitted.recipe, bptt=self.bptt, validation=validation, runtime=session.runtime,
+                    rng=rng, patience=self.n_iter_no_change, callbacks=session.callbacks(
+                        f"language model {direction}", corpus, partial(self._as_fitted, fitted, start.tokenizer)
+                    ),
+                )  # fmt: skip
+            report = None if transfer is None else transfer.report(corpus.ids)
+            fitted = fitted.with_model(model, outcome, report)
+            if outcome.interrupted:
+                break
+        self._publish(fitted)
+        session.end(interrupted=fitted.interrupted)
+        return self
+
+    def _as_fitted(
+        self, so_far: FittedState[LanguageModel], tokenizer: AnyTokenizer, network: LanguageModelNetwork
+    ) -> dict[str, Any]:
+        """Attributes that a fit would end with if the network were its last."""
+        model = LanguageModel.from_network(network, tokenizer)
+        return dict(vars(self._with(so_far.with_model(model, Outcome(), None))))
+
+    def _pretrained_by_direction(self) -> dict[str, Pretrained]:
+        """Name or path of the language model to start from in each direction."""
+        directions = DIRECTIONS if self.direction == "both" else (self.direction,)
+        names = self.pretrained if isinstance(self.pretrained, tuple | list) else [self.pretrained] * len(directions)
+        return dict(zip(directions, names))
+
+    def _check_parameters(self) -> None:
+        find_recipe(self.recipe, LANGUAGE_MODEL_RECIPES)
+        check_epochs(self.epochs, low=0)
+        check_number_or_auto(self.learning_rate, "learning_rate", Real, low=0, bounds="neither")
+        check_number_or_auto(self.lr_decay, "lr_decay", Real, low=1)
+        check_number_or_auto(self.batch_size, "batch_size", Integral, low=1)
+        check_number(self.bptt, "bptt", Integral, low=5)
+        check_number_or_auto(self.dropout_multiplier, "dropout_multiplier", Real, low=0)
+        check_number_or_auto(self.weight_decay, "weight_decay", Real, low=0)
+        check_choice(self.early_stopping, "early_stopping", (True, False))
+        check_number(self.validation_fraction, "validation_fraction", Real, low=0, high=1, bounds="neither")
+        check_number(self.n_iter_no_change, "n_iter_no_change", Integral, low=1)
+        check_choice(self.pooling, "pooling", ("concat", *POOLINGS))
+        check_choice(self.architecture, "architecture", KINDS)
+        for name in ("vocab_size", "embedding_dim", "hidden_dim", "n_layers"):
+            check_number(getattr(self, name), name, Integral, low=1)
+        check_number(self.verbose, "verbose", Integral, low=0)
+        check_folder(self.checkpoint, "checkpoint")
+        check_device(self.device)
+        if not (self.tokenizer is None or callable(self.tokenizer) or isinstance(self.tokenizer, str | os.PathLike)):
+            raise TypeError(f"tokenizer must be None, 'train', a path or a callable, got {self.tokenizer!r}.")
+        check_choice(self.direction, "direction", (*DIRECTIONS, "both"))
+        is_pair = isinstance(self.pretrained, tuple | list) and len(self.pretrained) == 2 and self.direction == "both"
+        for pretrained in self.pretrained if is_pair else [self.pretrained]:  # type: ignore[union-attr]
+            if not isinstance(pretrained, str | os.PathLike | None):
+                raise TypeError(
+                    f"pretrained must be a name, a path or None, or with direction='both' a pair of them; got "
+                    f"{self.pretrained!r}."
+                )
+
+    def _load(self, pretrained: Pretrained, direction: str) -> LanguageModel | None:
+        """The language model to start from, if there is one."""
+        if pretrained is None:
+            return None
+        model = load_pretrained(pretrained, direction)
+        if self.architecture == "qrnn" and model.architecture.kind == "lstm":
+            raise ValueError(
+                f"architecture='qrnn' is for a new network, but pretrained={pretrained!r} has LSTM layers. Give "
+                "pretrained=None, or the path of a QRNN."
+            )
+        return model
+
+    def _starting_point(
+        self, pretrained: LanguageModel | None, direction: str, texts: list[str]
+    ) -> tuple[LanguageModel, Transfer | None]:
+        """The language model to fine-tune, and how its embeddings were moved to another vocabulary, if they were."""
+        tokenizer = self._own_tokenizer(texts)
+        if pretrained is not None:
+            return (
+                (pretrained, None)
+                if tokenizer is None
+                else pretrained.with_tokenizer(tokenizer.in_direction(direction))
+            )
+        tokenizer = (tokenizer or Tokenizer.train(texts, vocab_size=self.vocab_size)).in_direction(direction)
+        sizes = (self.embedding_dim, self.hidden_dim, self.n_layers)
+        return LanguageModel.new(Architecture(len(tokenizer), *sizes, kind=self.architecture), tokenizer), None
+
+    def _own_tokenizer(self, texts: list[str]) -> AnyTokenizer | None:
+        """The tokenizer that the user wants instead of the pretrained model's."""
+        if self.tokenizer is None:
+            return None
+        if self.tokenizer == "train":
+            return Tokenizer.train(texts, vocab_size=self.vocab_size)
+        if callable(self.tokenizer):
+            return WordTokenizer.train(texts, self.tokenizer, vocab_size=self.vocab_size)
+        path = Path(self.tokenizer)
+        if not path.is_file():
+            raise ValueError(
+                f"tokenizer={os.fspath(path)!r} is no file. Give the path of a SentencePiece model, 'train', a "
+                "callable that splits a text into words, or None."
+            )
+        return Tokenizer(path.read_bytes())
+
+    def _resolved_recipe(self) -> Recipe:
+        names = ("epochs", "learning_rate", "lr_decay", "batch_size", "dropout_multiplier", "weight_decay")
+        named = find_recipe(self.recipe, LANGUAGE_MODEL_RECIPES)
+        return named.override(**{name: getattr(self, name) for name in names})
+
+    def _split(
+        self, corpus: TokenCorpus, validation_texts: list[str], tokenizer: AnyTokenizer, rng: np.random.Generator
+    ) -> tuple[TokenCorpus, TokenCorpus | None]:
+        """Documents to train on, and those for validation: the user's own, or a share for early stopping."""
+        if validation_texts:
+            return corpus, tokenizer.encode(validation_texts, n_threads=n_threads())
+        if not self.early_stopping:
+            return corpus, None
+        n_validation = int(np.ceil(self.validation_fraction * len(corpus)))
+        if n_validation == len(corpus):
+            raise ValueError(f"early_stopping=True leaves none of {len(corpus)} texts to train on.")
+        order = rng.permutation(len(corpus))
+        return corpus.take(np.sort(order[n_validation:])), corpus.take(order[:n_validation])
+
+    def language_model(self, direction: str | None = None) -> LanguageModel:
+        """The fine-tuned language model as plain data.
+
+        Its `save(path)` writes a file that `pretrained=` takes.
+
+        Parameters
+        ----------
+        direction : {"forward", "backward"}, optional
+            Which of two.
+
+        Returns
+        -------
+        LanguageModel
+            Architecture, tokenizer, weights.
+
+        Raises
+        ------
+        ValueError
+            If there are two and none is named, or none reads in this direction.
+
+        Examples
+        --------
+        >>> from skulmfit import LMFineTuner
+        >>> LMFineTuner(epochs=0).fit(["-"]).language_model().tokenizer
+        Tokenizer(12,000 pieces, forward)
+        """
+        by_direction = {model.direction: model for model in self._state().models}
+        if direction is None and len(by_direction) == 1:
+            (direction,) = by_direction
+        if direction not in by_direction:
+            raise ValueError(f"direction={direction!r} is not one of {', '.join(map(repr, by_direction))}.")
+        return copy.deepcopy(by_direction[direction])
+
+    def transform(self, X: Iterable[str]) -> np.ndarray:
+        """Pooled hidden states of texts.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_features_out_), float32
+            One row per text, in the order given; a text's row does not depend on the other texts. Of two directions,
+            the states of the one beside those of the other.
+        """
+        return np.hstack([self._pooled(states) for states in self._pooled_states(X)])
+
+    def _pooled(self, states: np.ndarray) -> np.ndarray:
+        """The columns of [last, max, mean] that `pooling` asks for."""
+        if self.pooling == "concat":
+            return states
+        width = states.shape[1] // len(POOLINGS)
+        start = POOLINGS.index(self.pooling) * width
+        return np.ascontiguousarray(states[:, start : start + width])
+
+    def score(self, X: Iterable[str], y: Any = None) -> float:
+        """Mean log-likelihood of texts in nats per piece; higher is better. Of two directions, the mean.
+
+        Parameters
+        ----------
+        X : iterable of str
+        y : ignored
+
+        Returns
+        -------
+        float
+        """
+        sums, n_pieces = self._log_likelihoods(X)
+        return float(sums.sum() / max(n_pieces.sum(), 1))
+
+    def perplexity(self, X: Iterable[str]) -> float:
+        """Perplexity of texts per piece: exp(-score); lower is better.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        float
+        """
+        return float(np.exp(-self.score(X)))
+
+    def score_samples(self, X: Iterable[str]) -> np.ndarray:
+        """Log-likelihood of every text in nats, summed over its pieces; texts unlike those of `fit` score low.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        ndarray of shape (n_texts,), float64
+            Of two directions, the mean.
+        """
+        return self._log_likelihoods(X)[0]
+
+    def _log_likelihoods(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Log-likelihood of every text, and over how many pieces it is a sum: the means of the models."""
+        models, texts = self._state().models, self._check_texts(X, reset=False)
+        runtime = Runtime.resolve(self.device)
+        parts = [text_log_likelihoods(model, texts, runtime, verbose=self.verbose) for model in models]
+        return np.mean([sums for sums, _ in parts], axis=0), np.mean([n for _, n in parts], axis=0)
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        n_tokens: int = 100,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = 0.95,
+        random_state: int | RandomState | None = None,
+    ) -> str:
+        """Let the language model continue a text: the quickest way to see what it has learnt.
+
+        Parameters
+        ----------
+        prompt : str, default=""
+            How the text begins.
+        n_tokens : int, default=100
+            At most so many pieces are added; fewer where the language model ends the text.
+        temperature : float, default=0.8
+            Below 1 the probable becomes more so; 0 always takes the most probable piece.
+        top_k : int or None, default=None
+            Choose among so many pieces at a time.
+        top_p : float or None, default=0.95
+            Choose among the most probable pieces that make up so much of the probability.
+        random_state : int, RandomState or None, default=None
+            Seed of the choices.
+
+        Returns
+        -------
+        str
+            The prompt and what follows it. The tokenizer has normalised the prompt: there is one kind of quotes and
+            dashes, there are single spaces, and a single capital letter is lowered.
+
+        Examples
+        --------
+        >>> from skulmfit import LMFineTuner
+        >>> lm = LMFineTuner(epochs=0).fit(["-"])
+        >>> lm.generate("The largest city of the United", n_tokens=2, temperature=0)
+        'The largest city of the United States'
+        """
+        models = {model.direction: model for model in self._state().models}
+        if not isinstance(prompt, str):
+            raise TypeError(f"prompt must be a str, got {prompt!r}.")
+        check_number(n_tokens, "n_tokens", Integral, low=1)
+        check_number(temperature, "temperature", Real, low=0)
+        if top_k is not None:
+            check_number(top_k, "top_k", Integral, low=1)
+        if top_p is not None:
+            check_number(top_p, "top_p", Real, low=0, high=1, bounds="right")
+        if "forward" not in models:
+            raise ValueError("generate needs a language model that reads forward; this one reads backward.")
+        rng = np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+        return continue_text(
+            models["forward"], prompt, n_tokens, rng, Runtime.resolve(self.device), temperature=temperature,
+            top_k=top_k, top_p=top_p,
+        )  # fmt: skip
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns of `transform`: lmfinetuner_last0, ..., lmfinetuner_max0, ..., lmfinetuner_mean0, ...
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str
+        """
+        return self._feature_names(POOLINGS if self.pooling == "concat" else (self.pooling,))
+
+    @property
+    def n_features_out_(self) -> int:
+        """Width of what `transform` returns."""
+        n_poolings = len(POOLINGS) if self.pooling == "concat" else 1
+        return n_poolings * sum(model.architecture.embedding_dim for model in self._state().models)

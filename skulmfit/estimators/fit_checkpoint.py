@@ -1,0 +1,66 @@
+"""`checkpoint=`: what a fit keeps on disk while it runs, so that the same fit goes on after a kill."""
+
+import json
+import os
+import shutil
+import zlib
+from pathlib import Path
+from typing import Any
+
+from skulmfit.estimators.identity import fit_identity
+from skulmfit.models.archive import written_atomically
+from skulmfit.text.token_corpus import TokenCorpus
+from skulmfit.training.callback import Callback
+from skulmfit.training.checkpoint import Checkpoint
+
+SECONDS_BETWEEN_SAVES = 120.0
+_FIT = "fit.json"
+
+
+class FitCheckpoint:
+    """A folder of one fit inside the folder that the user names; none where they name none.
+
+    It has a file for each training that has begun, and is gone when the fit is finished. The fit of a language-model
+    stage has its folder inside that of the whole fit, which must find it finished, and so removes both.
+
+    Parameters
+    ----------
+    folder : str, path or None
+        As given to the estimator.
+    estimator : estimator
+    *data
+        All that is given to `fit`.
+    """
+
+    def __init__(self, folder: str | os.PathLike | None, estimator: Any, *data: Any):
+        self._path = None if folder is None else Path(folder) / fit_identity(estimator, *data)
+        self._is_inner = folder is not None and (Path(folder) / _FIT).exists()
+
+    @property
+    def path(self) -> Path | None:
+        """The folder of this fit."""
+        return self._path
+
+    def seed(self, drawn: int) -> int:
+        """The seed that the fit began with: the one drawn now, unless there was a beginning before."""
+        if self._path is None:
+            return drawn
+        file = self._path / _FIT
+        if file.exists():
+            return int(json.loads(file.read_text())["seed"])
+        self._path.mkdir(parents=True, exist_ok=True)
+        with written_atomically(file) as stream:
+            stream.write(json.dumps({"seed": drawn}).encode())
+        return drawn
+
+    def of(self, name: str, corpus: TokenCorpus, seed: int) -> list[Callback]:
+        """Callbacks that save one of the fit's trainings, and continue it: one or none."""
+        if self._path is None:
+            return []
+        identity = {"corpus": zlib.crc32(corpus.ids.data), "seed": seed}
+        return [Checkpoint(self._path / f"{name}.checkpoint", SECONDS_BETWEEN_SAVES, identity, saves_end=True)]
+
+    def remove(self) -> None:
+        """Remove the folder of a finished fit."""
+        if self._path is not None and not self._is_inner:
+            shutil.rmtree(self._path, ignore_errors=True)

@@ -1,0 +1,99 @@
+"""What a fit leaves: one value, which is all that inference reads and all that a file holds beside the parameters."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Self, TypeVar
+
+from skulmfit.estimators.targets import Targets
+from skulmfit.models.fine_tuned_model import FineTunedModel
+from skulmfit.models.model import Model
+from skulmfit.training.outcome import Outcome
+from skulmfit.training.recipe import Recipe
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+AnyTargets = TypeVar("AnyTargets", bound=Targets)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedState(Generic[AnyModel]):
+    """The fitted models and how they came to be.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    models : tuple of LanguageModel or of FineTunedModel
+        One; or two, of which the first reads forward and the second backward.
+    outcomes : tuple of Outcome
+        Of each model.
+    vocab_transfers : tuple of dict or None
+        Of each model, what became of the pretrained vocabulary.
+    """
+
+    recipe: Recipe
+    models: tuple[AnyModel, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    vocab_transfers: tuple[dict[str, float] | None, ...] = ()
+
+    def with_model(self, model: AnyModel, outcome: Outcome, vocab_transfer: dict[str, float] | None) -> Self:
+        """The same with one more model."""
+        return replace(
+            self, models=(*self.models, model), outcomes=(*self.outcomes, outcome),
+            vocab_transfers=(*self.vocab_transfers, vocab_transfer),
+        )  # fmt: skip
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user ended the fit."""
+        return any(outcome.interrupted for outcome in self.outcomes)
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The rows of all trainings, direction by direction; with two models, each row names its direction."""
+        if len(self.models) == 1:
+            return self._rows()[0]
+        by_model = zip(self.models, self._rows())
+        return [{"direction": model.direction} | row for model, rows in by_model for row in rows]
+
+    def _rows(self) -> list[list[dict[str, Any]]]:
+        """The rows of each model."""
+        return [outcome.history for outcome in self.outcomes]
+
+    def by_direction(self) -> dict[str, Self]:
+        """The state of each model on its own, by its direction."""
+        return {model.direction: self._alone(slice(index, index + 1)) for index, model in enumerate(self.models)}
+
+    def _alone(self, one: slice) -> Self:
+        return replace(
+            self, models=self.models[one], outcomes=self.outcomes[one], vocab_transfers=self.vocab_transfers[one]
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class SupervisedState(FittedState[FineTunedModel], Generic[AnyTargets]):
+    """The fitted models of a classifier or regressor.
+
+    Parameters
+    ----------
+    recipe, models, outcomes, vocab_transfers
+        As in `FittedState`.
+    lm_outcomes : tuple of Outcome
+        Of the language model under each model.
+    targets : Targets
+        How outputs of a head are read.
+    """
+
+    lm_outcomes: tuple[Outcome, ...] = ()
+    targets: AnyTargets = field(kw_only=True)
+
+    def with_head(
+        self, model: FineTunedModel, outcome: Outcome, vocab_transfer: dict[str, float] | None, lm_outcome: Outcome
+    ) -> Self:
+        """The same with one more model, and how the language model under it came to be."""
+        return replace(
+            self.with_model(model, outcome, vocab_transfer), lm_outcomes=(*self.lm_outcomes, lm_outcome)
+        )  # fmt: skip
+
+    def _rows(self) -> list[list[dict[str, Any]]]:
+        return [before.history + after.history for before, after in zip(self.lm_outcomes, self.outcomes)]
+
+    def _alone(self, one: slice) -> Self:
+        return replace(super()._alone(one), lm_outcomes=self.lm_outcomes[one])

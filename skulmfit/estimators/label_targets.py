@@ -1,0 +1,142 @@
+"""Labels: one class a text."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from torch import Tensor
+
+from skulmfit.estimators.targets import ClassTargets
+from skulmfit.estimators.validation import ClassWeight, check_class_weights, normalise_weights
+from skulmfit.nn.target_losses import weighted_cross_entropy
+
+
+@dataclass(frozen=True, eq=False)
+class Labels(ClassTargets):
+    """One class a text.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    class_weights : ndarray of shape (n_classes,), optional
+        Weight of each class in the loss.
+    """
+
+    classes: np.ndarray
+    class_weights: np.ndarray | None = None
+
+    @classmethod
+    def learn(
+        cls, y: Any, texts: list[str], name: str, class_weight: ClassWeight, weights: np.ndarray
+    ) -> tuple["Labels", np.ndarray, np.ndarray]:
+        """The classes in the y of an estimator's fit, the index of each text's class, and the weights of the texts.
+
+        Raises
+        ------
+        ValueError
+            If y is missing, of another length, not a classification target, or of one class.
+        """
+        classes, indices = check_labels(y, texts, name)
+        targets = cls(classes, class_weights(weights, class_weight, classes, indices))
+        return targets, indices, normalise_weights(weights * targets.weights(indices))
+
+    def encode(self, y: Any, texts: list[str]) -> np.ndarray:
+        """Index of the class of every validation text.
+
+        Raises
+        ------
+        ValueError
+            If y is of another length or has a label that the training data do not have.
+        """
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(texts, y)
+        position = {label: index for index, label in enumerate(self.classes.tolist())}
+        unknown = [label for label in y.tolist() if label not in position]
+        if unknown:
+            raise ValueError(f"y_val has the label {unknown[0]!r}, which y does not have.")
+        return np.array([position[label] for label in y.tolist()])
+
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+        """Cross-entropy."""
+        return weighted_cross_entropy(outputs, targets, weights, label_smoothing=label_smoothing)
+
+    def weights(self, encoded: np.ndarray) -> np.ndarray:
+        """Weights of the classes."""
+        return np.ones(len(encoded)) if self.class_weights is None else self.class_weights[encoded]
+
+    def strata(self, encoded: np.ndarray) -> np.ndarray:
+        """The classes."""
+        return encoded
+
+    def _mean_logits(self, logits: Tensor) -> Tensor:
+        return torch.stack([F.log_softmax(part, dim=1) for part in logits]).logsumexp(0) - math.log(len(logits))
+
+    def decisions(self, logits: np.ndarray) -> np.ndarray:
+        """Logits; of two classes, how far the second one's is above the first one's."""
+        return logits[:, 1] - logits[:, 0] if len(self.classes) == 2 else logits
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Softmax."""
+        return torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+
+    def decode(self, logits: np.ndarray) -> np.ndarray:
+        """The most probable class."""
+        return self.classes[logits.argmax(axis=1)]
+
+
+def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Classes in sorted order, and the index of every label among them.
+
+    Raises
+    ------
+    ValueError
+        If y is missing, of another length, not a classification target, or of one class.
+    """
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    if getattr(getattr(y, "dtype", None), "kind", "") == "T":  # NumPy's StringDType, which scikit-learn stumbles over
+        y = y.astype(object)
+    _check_one_label_each(y)
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(texts, y)
+    assert_all_finite(y, input_name="y")
+    try:
+        check_classification_targets(y)
+        classes, indices = np.unique(y, return_inverse=True)
+    except TypeError as error:
+        raise ValueError(f"y mixes labels that cannot be compared, or has missing ones: {error}.") from error
+    if len(classes) < 2:
+        raise ValueError(
+            f"{name} needs samples of at least 2 classes in y, but it contains only one class: {classes.tolist()[0]!r}."
+        )
+    return classes, indices
+
+
+def _check_one_label_each(y: Any) -> None:
+    """Raise if y is lists of labels: several labels a text need an indicator matrix."""
+    is_column = isinstance(y, list | tuple) or getattr(y, "ndim", 0) == 1
+    for row, label in enumerate(y if is_column else []):
+        if isinstance(label, list | tuple | set | frozenset) and len(label) != 1:
+            raise ValueError(
+                f"Every label of y must be one value; row {row} is {label!r}. For several labels a text give an "
+                "indicator matrix: sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
+            )
+
+
+def class_weights(
+    weights: np.ndarray, class_weight: ClassWeight, classes: np.ndarray, indices: np.ndarray
+) -> np.ndarray:
+    """Weight of each class, given each text's weight and the index of its class; 1 for a class of no weight at all."""
+    found = np.ones(len(classes))
+    if class_weight is not None:
+        labels = classes[indices[weights > 0]]
+        present = np.unique(labels)
+        found[np.isin(classes, present)] = compute_class_weight(class_weight, classes=present, y=labels)
+        check_class_weights(found, class_weight)
+    return found

@@ -1,0 +1,83 @@
+"""Targets: how what a user wants to predict becomes numbers for a loss, and how outputs of a head are read."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skulmfit.training.recipe import Recipe
+from skulmfit.training.supervised_task import OutputLoss
+
+
+class Targets(ABC):
+    """A kind of targets, as learnt from the y of a fit."""
+
+    @property
+    @abstractmethod
+    def n_outputs(self) -> int:
+        """Outputs of the head."""
+
+    @abstractmethod
+    def encode(self, y: Any, texts: list[str]) -> np.ndarray:
+        """The y_val of validation texts, as the loss takes it: (n_texts, ...)."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Mean loss of outputs (B, C), given targets (B, ...) and weights (B,)."""
+
+    def training_loss(self, recipe: Recipe) -> OutputLoss:
+        """The loss in training."""
+        return self.loss
+
+    def weights(self, encoded: np.ndarray) -> np.ndarray:
+        """Weight that each text has for its targets alone, (n_texts,)."""
+        return np.ones(len(encoded))
+
+    def strata(self, encoded: np.ndarray) -> np.ndarray | None:
+        """Classes (n_texts,) whose proportions early stopping keeps, if there are any."""
+        return None
+
+
+class ClassTargets(Targets):
+    """Targets of a classifier, which have an output for each class."""
+
+    classes: np.ndarray  # in the order of the outputs
+
+    @property
+    def n_outputs(self) -> int:
+        """One output for each class."""
+        return len(self.classes)
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+        """Mean loss of outputs (B, C), given targets (B, ...) and weights (B,)."""
+
+    def training_loss(self, recipe: Recipe) -> OutputLoss:
+        """The loss with label smoothing."""
+        return partial(self.loss, label_smoothing=recipe.label_smoothing)
+
+    def logits(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Logits (n_texts, n_classes), given the outputs of each model: those of their mean probabilities."""
+        if len(outputs) == 1:
+            return outputs[0]
+        return self._mean_logits(torch.stack([torch.from_numpy(part) for part in outputs])).numpy()
+
+    @abstractmethod
+    def _mean_logits(self, logits: Tensor) -> Tensor:
+        """Logits of the mean of the probabilities that logits (n_models, n_texts, n_classes) stand for."""
+
+    @abstractmethod
+    def decisions(self, logits: np.ndarray) -> np.ndarray:
+        """What `decision_function` gives, (n_texts,) or (n_texts, n_classes)."""
+
+    @abstractmethod
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Probability of every class, (n_texts, n_classes)."""
+
+    @abstractmethod
+    def decode(self, logits: np.ndarray) -> np.ndarray:
+        """What `predict` gives, (n_texts,) or (n_texts, n_labels)."""

@@ -1,0 +1,108 @@
+"""Texts and weights as scikit-learn's users give them: checked, or one clear error before any training."""
+
+import os
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+
+ClassWeight = dict[Any, float] | Literal["balanced"] | None
+
+
+def check_texts(X: Any) -> list[str]:
+    """Texts of any container as a list of str.
+
+    Parameters
+    ----------
+    X : iterable of str
+        List, tuple, array, Series, one-column frame or (n, 1) array, or a generator.
+
+    Raises
+    ------
+    ValueError
+        For a bare string, an empty X, several columns, or a row that is not a str.
+    """
+    if isinstance(X, str | bytes):
+        raise ValueError(
+            f"Iterable over raw text documents expected, {type(X).__name__} object received. "
+            "Wrap a single text in a list: [text]."
+        )
+    if not hasattr(X, "__array__") and not isinstance(X, list | tuple):
+        if not isinstance(X, Iterable):
+            raise ValueError(f"X must be an iterable of str, got {type(X).__name__}.")
+        X = list(X)
+    texts = _one_column(X)
+    if not texts:
+        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required: X is empty.")
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(
+                f"Every text must be a str; row {row} of X is {text!r} of type {type(text).__name__}. "
+                "Replace missing texts by '' and decode bytes first."
+            )
+    return texts
+
+
+def _one_column(X: Any) -> list:
+    """Rows of a 1-D container, or of a 2-D one with a single column."""
+    if isinstance(X, list | tuple) and not any(isinstance(row, list | tuple | np.ndarray) for row in X):
+        return [_plain(text) for text in X]
+    array = np.asarray(X, dtype=object)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"X must be one column of texts, got an array of shape {array.shape}. Select the text column first, or use "
+            "a ColumnTransformer."
+        )
+    return [_plain(text) for text in array.tolist()]
+
+
+def _plain(text: Any) -> Any:
+    """A str of one of NumPy's or pyarrow's scalars."""
+    if type(text) is np.str_:
+        return str(text)
+    return text.as_py() if hasattr(text, "as_py") else text
+
+
+def check_weights(sample_weight: Any, n_texts: int) -> np.ndarray:
+    """Sample weights with a mean of 1 over those above 0; ones where there are none.
+
+    Raises
+    ------
+    ValueError
+        If they are of another shape, negative, not finite or all zero.
+    """
+    if sample_weight is None:
+        return np.ones(n_texts)
+    weights = np.array(sample_weight, dtype=np.float64)
+    weights = np.full(n_texts, weights) if weights.ndim == 0 else weights
+    if weights.ndim != 1:
+        raise ValueError(f"Sample weights must be 1D array or scalar, got an array of shape {weights.shape}.")
+    if len(weights) != n_texts:
+        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(n_texts,)}!")
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        row = int(np.flatnonzero(~np.isfinite(weights) | (weights < 0))[0])
+        raise ValueError(f"sample_weight must be finite and >= 0; row {row} is {weights[row]}.")
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return normalise_weights(weights)
+
+
+def normalise_weights(weights: np.ndarray) -> np.ndarray:
+    """Weights with a mean of 1 over those above 0."""
+    return weights / weights[weights > 0].mean()
+
+
+def check_class_weights(weights: np.ndarray, class_weight: ClassWeight) -> None:
+    """Raise unless the weights that a `class_weight` stands for are finite, not negative, and not all 0."""
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise ValueError(f"class_weight must be finite, >= 0 and not all 0, got {class_weight!r}.")
+
+
+def check_folder(value: Any, name: str) -> None:
+    """Raise unless a parameter is None or the path of a folder that is there or can be made."""
+    if not isinstance(value, str | os.PathLike | None):
+        raise TypeError(f"{name} must be None or the path of a folder, got {value!r}.")
+    if value is not None and os.path.exists(value) and not os.path.isdir(value):
+        raise ValueError(f"{name}={os.fspath(value)!r} is a file. Give the path of a folder, or None.")

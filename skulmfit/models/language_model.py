@@ -1,0 +1,130 @@
+"""A language model as plain data: what is shipped, saved, and carried from stage to stage."""
+
+import os
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from skulmfit.models import int8
+from skulmfit.models.archive import damage_reported, read_archive, write_archive
+from skulmfit.models.model import Model
+from skulmfit.models.sentence_map import SentenceMap
+from skulmfit.models.vocabulary_transfer import Transfer, transfer
+from skulmfit.models.weights import load_numpy, to_numpy
+from skulmfit.nn.dropout import Dropouts
+from skulmfit.nn.encoder import Architecture, Encoder
+from skulmfit.nn.networks import LanguageModelNetwork
+from skulmfit.nn.pooling import POOLINGS
+from skulmfit.text.words import AnyTokenizer, load_tokenizer
+
+FORMAT = 3  # 3: int8 and a sentence map are possible
+_KIND = "skulmfit language model"
+_WEIGHT, _SENTENCE = "weight/", "sentence/"
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageModel(Model):
+    """Architecture, tokenizer, named arrays and provenance of a language model.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    tokenizer : Tokenizer or WordTokenizer
+    weights : dict of str to ndarray
+        Arrays of `skulmfit.nn.networks.LanguageModelNetwork`, by name.
+    card : dict
+        Where the model comes from: data, licence, tokens seen, figures.
+    sentence_map : SentenceMap, optional
+        From the states of the last layer to sentence vectors; of models that learnt from a sentence encoder.
+    """
+
+    card: dict[str, Any] = field(default_factory=dict)
+    sentence_map: SentenceMap | None = None
+
+    @classmethod
+    def from_network(
+        cls, network: LanguageModelNetwork, tokenizer: AnyTokenizer, card: dict[str, Any] | None = None
+    ) -> "LanguageModel":
+        """Copy a network's weights into plain arrays."""
+        return cls(network.encoder.architecture, tokenizer, to_numpy(network), card or {})
+
+    @classmethod
+    def new(cls, architecture: Architecture, tokenizer: AnyTokenizer) -> "LanguageModel":
+        """A language model that has learnt nothing yet; torch's random state decides on its weights."""
+        return cls.from_network(LanguageModelNetwork(Encoder(architecture)), tokenizer)
+
+    def with_tokenizer(self, tokenizer: AnyTokenizer) -> tuple["LanguageModel", Transfer]:
+        """The same network over another vocabulary, and where its embeddings came from."""
+        embedding, bias, moved = transfer(
+            self.tokenizer, tokenizer, self.weights["encoder.embedding"], self.weights["decoder_bias"]
+        )
+        architecture = replace(self.architecture, vocab_size=len(embedding))
+        weights = self.weights | {"encoder.embedding": embedding, "decoder_bias": bias}
+        return replace(self, architecture=architecture, tokenizer=tokenizer, weights=weights), moved
+
+    def new_network(self, dropouts: Dropouts = Dropouts()) -> LanguageModelNetwork:
+        """A network of the architecture, its weights still to be loaded."""
+        return LanguageModelNetwork(Encoder(self.architecture, dropouts))
+
+    def build(self, dropouts: Dropouts = Dropouts()) -> LanguageModelNetwork:
+        """A network with these weights that can be trained, in float32."""
+        with torch.device("meta"):
+            network = self.new_network(dropouts)
+        load_numpy(network, self.weights)
+        return network
+
+    def save(self, path: str | os.PathLike, *, dtype: np.dtype | type = np.float16) -> None:
+        """Write one .npz file without pickled objects, weights in `dtype`; in int8, with one step for each row."""
+        meta = {
+            "architecture": asdict(self.architecture),
+            "direction": self.tokenizer.direction,
+            "card": self.card,
+        }
+        named = {_WEIGHT + name: array for name, array in self.weights.items()}
+        if self.sentence_map is not None:
+            named |= {_SENTENCE + name: array for name, array in vars(self.sentence_map).items()}
+        is_int8 = np.dtype(dtype) == np.int8
+        arrays = int8.pack(named) if is_int8 else {name: array.astype(dtype) for name, array in named.items()}
+        arrays["tokenizer"] = np.frombuffer(self.tokenizer.model, np.uint8)
+        write_archive(path, _KIND, FORMAT, meta, arrays, compress=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "LanguageModel":
+        """Read a file written by `save`.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a skulmfit language model, is damaged, or was written by a newer version.
+        """
+        meta, arrays = read_archive(path, _KIND, FORMAT)
+        with damage_reported(path, _KIND):
+            tokenizer = load_tokenizer(arrays.pop("tokenizer").tobytes(), meta.get("direction", "forward"))
+            arrays = int8.unpack(arrays)
+            sentence = _take_out(_SENTENCE, arrays)
+            sentence_map = SentenceMap(**sentence) if sentence else None
+            weights = {name.removeprefix(_WEIGHT): array for name, array in arrays.items()}
+            model = cls(Architecture(**meta["architecture"]), tokenizer, weights, meta["card"], sentence_map)
+        model.check(repr(os.fspath(path)))
+        return model
+
+    def _expected_shapes(self) -> dict[str, tuple[int, ...]]:
+        expected = super()._expected_shapes()
+        if self.sentence_map is not None:
+            n_dimensions = self.sentence_map.bias.size
+            expected["sentence map"] = (n_dimensions, len(POOLINGS) * self.architecture.embedding_dim)
+            expected["its bias"] = (n_dimensions,)
+        return expected
+
+    def _found_shapes(self) -> dict[str, tuple[int, ...]]:
+        found = super()._found_shapes()
+        if self.sentence_map is not None:
+            found |= {"sentence map": self.sentence_map.weight.shape, "its bias": self.sentence_map.bias.shape}
+        return found
+
+
+def _take_out(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Remove the arrays whose names begin with a prefix, and return them by the rest of their names."""
+    return {name.removeprefix(prefix): arrays.pop(name) for name in list(arrays) if name.startswith(prefix)}

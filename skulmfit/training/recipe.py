@@ -1,0 +1,162 @@
+"""Recipe: a whole plan of training as plain data. Network and documents make it a list of stages."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from skulmfit.nn.dropout import Dropouts
+from skulmfit.training.schedules import Schedule, SlantedTriangular
+from skulmfit.training.stages import Stage, discriminative_rates
+
+
+@dataclass(frozen=True)
+class EpochsForUpdates:
+    """As many epochs as come nearest to a number of updates.
+
+    So 100 documents get more than a handful of updates, and 25,000 do not take all day.
+
+    Parameters
+    ----------
+    updates : int
+    most, least : int
+        Bounds of the number of epochs.
+    """
+
+    updates: int
+    most: int
+    least: int = 1
+
+    def epochs(self, n_batches: int) -> int:
+        """Epochs of `n_batches` updates each, between `least` and `most`."""
+        return min(max(round(self.updates / n_batches), self.least), self.most)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a recipe: which layers train, and for how long.
+
+    Parameters
+    ----------
+    unfrozen : int, "all" or "one by one"
+        How many layer groups train, counted from the top. "one by one" is gradual unfreezing: a stage with two groups,
+        one with three, and so on, up to the one before all.
+    epochs : int or EpochsForUpdates
+        Of each stage.
+    rate : float, default=1.0
+        Factor on the recipe's learning rate.
+    """
+
+    unfrozen: int | Literal["all", "one by one"]
+    epochs: int | EpochsForUpdates
+    rate: float = 1.0
+
+    def group_counts(self, n_groups: int) -> Sequence[int]:
+        """How many of `n_groups` layer groups train in each stage of the phase."""
+        if self.unfrozen == "one by one":
+            return range(2, n_groups)
+        return [n_groups if self.unfrozen == "all" else min(self.unfrozen, n_groups)]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a language model, or an encoder with a head, is trained.
+
+    The recipes that have a name are in `skulmfit.LANGUAGE_MODEL_RECIPES` and `skulmfit.CLASSIFIER_RECIPES`. Make your
+    own from one of them with `dataclasses.replace`, and give it as `recipe=`.
+
+    Parameters
+    ----------
+    phases : tuple of Phase
+        In their order; all layers train in the last one.
+    learning_rate, lr_decay : float
+        Peak rate of the highest layer group, and how much slower each group learns than the one above it.
+    batch_size : int or "auto"
+        Streams of a language model, documents of a classifier.
+    dropouts : Dropouts
+        For a multiplier of 1.
+    dropout_multiplier, weight_decay : float
+    clip : float or None
+        Largest norm of the gradient.
+    betas : tuple of 2 floats
+        Of Adam.
+    schedule : SlantedTriangular or OneCycle
+        How the rate changes in each stage.
+    lowest_rate : float, optional
+        Rate of the lowest group as a share of the highest one's, the others in between; instead of `lr_decay`.
+    alpha, beta : float
+        AR and TAR of a language model.
+    label_smoothing : float
+        Of a classifier.
+    gradual_unfreezing : bool, default=True
+        False leaves out the phases in which some layers are frozen.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from skulmfit import CLASSIFIER_RECIPES, ULMFiTClassifier
+    >>> longer = replace(CLASSIFIER_RECIPES["paper"], learning_rate=0.005, clip=1.0)
+    >>> clf = ULMFiTClassifier(recipe=longer)
+    """
+
+    phases: tuple[Phase, ...]
+    learning_rate: float
+    lr_decay: float
+    batch_size: int | Literal["auto"]
+    dropouts: Dropouts
+    dropout_multiplier: float
+    weight_decay: float
+    clip: float | None
+    betas: tuple[float, float]
+    schedule: Schedule = field(default_factory=SlantedTriangular)
+    lowest_rate: float | None = None
+    alpha: float = 0.0
+    beta: float = 0.0
+    label_smoothing: float = 0.0
+    gradual_unfreezing: bool = True
+
+    def override(self, *, epochs: int | Literal["auto"] = "auto", **changes: Any) -> "Recipe":
+        """The recipe with every change that is not "auto"; epochs are those of the last phase."""
+        given = {name: value for name, value in changes.items() if value != "auto"}
+        changed = replace(self, **given, lowest_rate=None if "lr_decay" in given else self.lowest_rate)
+        if epochs == "auto":
+            return changed
+        return replace(changed, phases=(*changed.phases[:-1], replace(changed.phases[-1], epochs=epochs)))
+
+    def head_alone(self) -> "Recipe":
+        """The shortest way to a model that can be used: about 200 updates of the highest layer group."""
+        return replace(self, phases=(Phase(1, EpochsForUpdates(200, most=50)),), gradual_unfreezing=True)
+
+    @property
+    def trains_nothing(self) -> bool:
+        """Whether the user has asked for no epoch at all."""
+        return self.phases[-1].epochs == 0
+
+    def stages(
+        self, names: Sequence[str], n_batches: Callable[[bool], int], *, whole: str = "all layers"
+    ) -> list[Stage]:
+        """The plan for layer groups of these names, lowest first; a stage in which all train is called `whole`.
+
+        `n_batches` gives the number of updates in an epoch; its argument is whether the highest group trains alone.
+        """
+        rates = self._rates(names)
+        stages = []
+        for phase in self.phases:
+            if phase.unfrozen != "all" and not self.gradual_unfreezing:
+                continue
+            for n_groups in phase.group_counts(len(names)):
+                epochs = phase.epochs
+                if isinstance(epochs, EpochsForUpdates):
+                    epochs = epochs.epochs(n_batches(n_groups == 1))
+                trained = names[len(names) - n_groups :]
+                name = whole if trained == names else trained[0] if n_groups == 1 else f"from {trained[0]}"
+                stages.append(
+                    Stage(name, {group: phase.rate * rates[group] for group in trained}, epochs, self.schedule)
+                )
+        return stages
+
+    def _rates(self, names: Sequence[str]) -> dict[str, float]:
+        """Peak learning rate of each layer group."""
+        decay = self.lr_decay
+        if self.lowest_rate is not None:
+            decay = self.lowest_rate ** (-1 / max(len(names) - 1, 1))
+        return discriminative_rates(names, self.learning_rate, decay)

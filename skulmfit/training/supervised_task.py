@@ -1,0 +1,136 @@
+"""The supervised tasks: documents to targets through the whole network, or through the head alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skulmfit.inference.documents import document_outputs
+from skulmfit.inference.passes import CHUNK_SIZE
+from skulmfit.nn.networks import DocumentNetwork
+from skulmfit.nn.runtime import Runtime
+from skulmfit.text.document_batches import bucketed_order, document_batches, merge_single_documents, pad
+from skulmfit.text.token_corpus import TokenCorpus
+from skulmfit.training.callback import BatchLoss
+
+MAX_BACKPROP = 1400  # fastai's 20 * 70: gradients reach this far back from the end of a batch
+_TOKENS_PER_BATCH = 1 << 14  # padded, within the reach of gradients: bounds memory, whatever the lengths
+
+
+OutputLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of outputs (B, C), targets (B, ...) and weights (B,)
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Documents with what is to be learnt of each.
+
+    Parameters
+    ----------
+    corpus : TokenCorpus
+    targets : ndarray of shape (n_documents, ...)
+        As the loss takes them.
+    weights : ndarray of shape (n_documents,)
+        With a mean of 1.
+    """
+
+    corpus: TokenCorpus
+    targets: np.ndarray
+    weights: np.ndarray
+
+
+class SupervisedTask:
+    """Batches of documents of similar length through encoder and head, with dropout."""
+
+    def __init__(
+        self,
+        network: DocumentNetwork,
+        examples: Examples,
+        runtime: Runtime,
+        *,
+        loss: OutputLoss,
+        batch_size: int,
+        validation: "SupervisedTask | None" = None,
+    ):
+        self.network, self.corpus, self.runtime = network, examples.corpus, runtime
+        self.targets = torch.from_numpy(examples.targets).to(runtime.device)
+        self.weights = torch.from_numpy(examples.weights).float().to(runtime.device)
+        self.output_loss, self.batch_size, self.validation = loss, batch_size, validation
+        self._capped_lengths = np.minimum(self.corpus.lengths, MAX_BACKPROP)
+
+    def n_batches(self) -> int:
+        """Number of batches in an epoch, near enough: bucketing differs a little from epoch to epoch."""
+        return len(self._split(np.random.default_rng(0)))
+
+    def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Indices of the documents of each batch, in random order."""
+        return self._split(rng)
+
+    def _split(self, rng: np.random.Generator) -> list[np.ndarray]:
+        order = bucketed_order(self._capped_lengths, rng)
+        batches = document_batches(self._capped_lengths, order, self.batch_size, _TOKENS_PER_BATCH)
+        batches = merge_single_documents(batches)
+        return [batches[index] for index in rng.permutation(len(batches))]
+
+    def loss(self, batch: np.ndarray) -> BatchLoss:
+        """Loss of one batch."""
+        ids, lengths = map(self.runtime.tensor, pad(self.corpus, batch))
+        outputs = self.network(ids, lengths, chunk_size=CHUNK_SIZE, max_backprop=MAX_BACKPROP)
+        return self._batch_loss(outputs, batch)
+
+    def _batch_loss(self, outputs: Tensor, batch: np.ndarray) -> BatchLoss:
+        index = self.runtime.tensor(batch)
+        with torch.autocast(self.runtime.device.type, enabled=False):
+            loss = self.output_loss(outputs, self.targets[index], self.weights[index])
+        return BatchLoss(loss, loss, weight=len(batch))
+
+    def validation_loss(self) -> float | None:
+        """Mean loss of the validation documents, without dropout."""
+        return None if self.validation is None else self.validation.mean_loss()
+
+    def mean_loss(self) -> float:
+        """Mean loss of all documents, without dropout."""
+        outputs = torch.from_numpy(self._outputs()).to(self.runtime.device)
+        return float(self.output_loss(outputs, self.targets, self.weights / self.weights.mean()))
+
+    def _outputs(self) -> np.ndarray:
+        return document_outputs(self.network.encoder, self.corpus, self.runtime, head=self.network.head)
+
+    def state(self) -> None:
+        """Nothing is carried from batch to batch."""
+
+    def load_state(self, state: None) -> None:
+        """Nothing is carried from batch to batch."""
+
+
+class HeadTask(SupervisedTask):
+    """The head alone on pooled states of the encoder without dropout, which are computed once."""
+
+    @cached_property
+    def _pooled(self) -> Tensor:
+        """Pooled states (n_documents, 3*E) of the encoder as it is when the stage begins."""
+        pooled = document_outputs(self.network.encoder, self.corpus, self.runtime)
+        return torch.from_numpy(pooled).to(self.runtime.device)
+
+    def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Indices of the documents of each batch, in random order."""
+        _ = self._pooled  # here, and not in `loss`: that runs in another precision
+        return self._split(rng)
+
+    def _split(self, rng: np.random.Generator) -> list[np.ndarray]:
+        shuffled = rng.permutation(len(self.corpus))
+        starts = range(0, len(shuffled), self.batch_size)
+        return merge_single_documents([shuffled[start : start + self.batch_size] for start in starts])
+
+    def loss(self, batch: np.ndarray) -> BatchLoss:
+        """Loss of one batch."""
+        with torch.autocast(self.runtime.device.type, enabled=False):
+            outputs = self.network.head(self._pooled[self.runtime.tensor(batch)])
+        return self._batch_loss(outputs, batch)
+
+    @torch.no_grad()
+    def _outputs(self) -> np.ndarray:
+        self.network.head.eval()
+        return self.network.head(self._pooled).cpu().numpy()
