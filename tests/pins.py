@@ -6,6 +6,7 @@
 import json
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -14,7 +15,7 @@ import torch
 from helpers import LABELS, TEXTS
 from sklearn.frozen import FrozenEstimator
 
-from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
 
 PATH = Path(__file__).parent / "data" / "pins.json"
 NEW_TEXTS = ["A fine film, with fine music.", "Dull!", "", "Nothing to see: boring, boring story"]
@@ -28,8 +29,9 @@ LANGUAGE_MODEL = {
     "pooling": "concat", "vocab_size": 320, "architecture": "lstm", "embedding_dim": 8, "hidden_dim": 12, "n_layers": 2,
     "device": "cpu", "random_state": 0, "verbose": 0,
 }  # fmt: skip
+WITH_THE_PAPERS_HEAD = replace(CLASSIFIER_RECIPES["skulmfit"], features=None)
 HEAD = {
-    "recipe": "skulmfit", "epochs": 3, "learning_rate": 0.01, "lr_decay": 1.6, "batch_size": 8,
+    "recipe": WITH_THE_PAPERS_HEAD, "epochs": 3, "learning_rate": 0.01, "lr_decay": 1.6, "batch_size": 8,
     "gradual_unfreezing": False, "dropout_multiplier": 0.2, "weight_decay": 0.01, "hidden_dim": 7,
     "early_stopping": False, "validation_fraction": 0.25, "n_iter_no_change": 2, "memory": None, "device": "cpu",
     "random_state": 0, "verbose": 0,

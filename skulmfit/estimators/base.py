@@ -2,6 +2,7 @@
 
 import copy
 import os
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -19,8 +20,9 @@ from skulmfit.estimators.identity import WITHOUT_EFFECT
 from skulmfit.estimators.saving import save
 from skulmfit.estimators.targets import Targets
 from skulmfit.estimators.validation import check_folder, check_texts
-from skulmfit.inference.texts import pooled_states
+from skulmfit.inference.texts import text_features
 from skulmfit.models.model import Model
+from skulmfit.nn.features import Features
 from skulmfit.nn.runtime import Runtime, check_device
 from skulmfit.training.parameters import check_choice, check_number, check_number_or_auto
 from skulmfit.training.recipe import Recipe
@@ -177,20 +179,52 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
         """One seed per fit: all randomness inside comes from it."""
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
-    def _pooled_states(self, X: Any) -> list[np.ndarray]:
-        """[last, max, mean] of the hidden states of texts, (n_texts, 3*E), of each model."""
+    @abstractmethod
+    def _features_of(self, model: Any) -> Features:
+        """What `transform` gives of a model."""
+
+    def transform(self, X: Iterable[str]) -> np.ndarray:
+        """Features of texts.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_features_out_), float32
+            One row per text, in the order given; a text's row does not depend on the other texts. With two directions,
+            the features of the one beside those of the other.
+        """
         models, texts = self._state().models, self._check_texts(X, reset=False)
         runtime = Runtime.resolve(self.device)
-        return [pooled_states(model, texts, runtime, verbose=self.verbose) for model in models]
+        return np.hstack(
+            [text_features(m, self._features_of(m), texts, runtime, verbose=self.verbose) for m in models]
+        )  # fmt: skip
 
-    def _feature_names(self, poolings: tuple[str, ...]) -> np.ndarray:
-        """Names of the columns of `transform`. With two directions they have the direction in them."""
+    @property
+    def n_features_out_(self) -> int:
+        """Width of what `transform` returns."""
+        return sum(self._features_of(model).n_features for model in self._state().models)
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Names of the columns of `transform`.
+
+        The name of the class, of two directions the direction, of several layers the layer, and then last0, ..., max0,
+        ..., mean0, ... for the pooled states and sentence0, ... for the sentence vector.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        ndarray of str
+        """
         models = self._state().models
-        prefixes = [f"{model.direction}_" if len(models) > 1 else "" for model in models]
         names = [
-            f"{type(self).__name__.lower()}_{prefix}{pooling}{index}"
-            for prefix, model in zip(prefixes, models)
-            for pooling in poolings
-            for index in range(model.architecture.embedding_dim)
+            "_".join(filter(None, [type(self).__name__.lower(), model.direction if len(models) > 1 else "", name]))
+            for model in models
+            for name in self._features_of(model).names()
         ]
         return np.array(names, dtype=object)

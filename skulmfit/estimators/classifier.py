@@ -29,8 +29,9 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     """Text classifier fine-tuned from a pretrained language model (ULMFiT).
 
     `fit` runs two stages. The language model is fine-tuned on the texts, labels ignored. Then its whole encoder gets
-    a pooling head and is fine-tuned on the labels, with discriminative learning rates and slanted triangular
-    schedules. Where y is an indicator matrix, every text may have several labels or none.
+    a head on its pooled states and is fine-tuned on the labels, with discriminative learning rates and slanted
+    triangular schedules. The head starts as a logistic regression on the features of the encoder as it is.
+    Where y is an indicator matrix, every text may have several labels or none.
 
     Parameters
     ----------
@@ -43,10 +44,10 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         or one that you have made. A name holds for the language-model stage too, unless `lm` is given. The numbers in
         brackets below are those of the default.
     epochs : int or "auto", default="auto"
-        Epochs of the last stage, in which all layers train (as many as make about 150 updates, at least 5); the
-        plan is in `stages_`.
+        Epochs of the last stage, in which all layers train (as many as make about 150 updates, 5 to 8); the plan is in
+        `stages_`.
     learning_rate : float or "auto", default="auto"
-        Peak learning rate of the head (0.01); stages of a recipe may multiply it.
+        Peak learning rate of the head (2e-3); stages of a recipe may multiply it.
     lr_decay : float or "auto", default="auto"
         How much slower each layer learns than the one above it (1.6).
     batch_size : int or "auto", default="auto"

@@ -13,7 +13,7 @@ from skulmfit.estimators.fitted_state import FittedState, SupervisedState
 from skulmfit.estimators.indicator_targets import Indicators
 from skulmfit.estimators.label_targets import Labels
 from skulmfit.estimators.number_targets import Numbers
-from skulmfit.models.fine_tuned_model import FineTunedModel
+from skulmfit.models.fine_tuned_model import FineTunedModel, HeadShape
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.sentence_map import SentenceMap
 from skulmfit.nn.dropout import Dropouts
@@ -30,8 +30,8 @@ _PLAIN = bool | int | float | str | None  # are JSON as they are
 _DATACLASSES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
-        Architecture, Dropouts, EpochsForUpdates, FineTunedModel, FittedState, Indicators, Labels, LanguageModel,
-        Numbers, OneCycle, Outcome, Phase, Recipe, SentenceMap, SlantedTriangular, Stage,
+        Architecture, Dropouts, EpochsForUpdates, FineTunedModel, FittedState, HeadShape, Indicators, Labels,
+        LanguageModel, Numbers, OneCycle, Outcome, Phase, Recipe, SentenceMap, SlantedTriangular, Stage,
         SupervisedState,
     )
 }  # fmt: skip

@@ -20,8 +20,10 @@ from skulmfit.inference.generation import continue_text
 from skulmfit.inference.texts import text_log_likelihoods
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.registry import load_pretrained, locate
+from skulmfit.models.sentence_map import build_features
 from skulmfit.models.vocabulary_transfer import Transfer
 from skulmfit.nn.encoder import KINDS, Architecture
+from skulmfit.nn.features import FEATURES, Features
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.pooling import POOLINGS
 from skulmfit.nn.runtime import Runtime, n_threads
@@ -83,8 +85,13 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         Share of the texts set aside for early stopping.
     n_iter_no_change : int, default=2
         Epochs without improvement after which early stopping ends the training.
+    features : {"auto", "last_layer", "last_two_layers", "all_layers", "sentence", "combined"}, default="auto"
+        What `transform` returns: pooled hidden states of the last layer, of the last two, or of all; sentence vectors,
+        of length 1, whose cosines say how much alike texts are; or "combined", the states of the last two layers
+        (halved) and the sentence vector (times 2.5) side by side, which suit a logistic regression as they come. "auto"
+        is "combined" for a language model that was taught by a sentence encoder, such as "en", else "last_layer".
     pooling : {"concat", "last", "max", "mean"}, default="concat"
-        What `transform` returns of the hidden states: the last one, their maximum, their mean, or all three.
+        Which pooled states there are among the features: the last one, their maximum, their mean, or all three.
     vocab_size : int, default=12000
         At most so many pieces in a vocabulary learnt from the texts.
     architecture : {"lstm", "qrnn"}, default="lstm"
@@ -161,6 +168,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 2,
+        features: Literal["auto", "last_layer", "last_two_layers", "all_layers", "sentence", "combined"] = "auto",
         pooling: Literal["concat", "last", "max", "mean"] = "concat",
         vocab_size: int = 12_000,
         architecture: Literal["lstm", "qrnn"] = "lstm",
@@ -186,6 +194,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.features = features
         self.pooling = pooling
         self.vocab_size = vocab_size
         self.architecture = architecture
@@ -224,6 +233,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         for direction, own in pretrained.items():
             with session.training(direction if len(pretrained) > 1 else None) as rng:
                 start, transfer = self._starting_point(own, direction, texts)
+                self._features_of(start)  # raises here if there are none of these
                 corpus = start.tokenizer.encode(texts, n_threads=n_threads())
                 training, validation = self._split(corpus, validation_texts, start.tokenizer, rng)
                 as_fitted = partial(self._as_fitted, fitted, start.tokenizer)
@@ -258,6 +268,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         check_epochs(self.epochs, low=0)
         check_number_or_auto(self.batch_size, "batch_size", Integral, low=1)
         check_number(self.bptt, "bptt", Integral, low=5)
+        check_choice(self.features, "features", ("auto", *FEATURES))
         check_choice(self.pooling, "pooling", ("concat", *POOLINGS))
         check_choice(self.architecture, "architecture", KINDS)
         for name in ("vocab_size", "embedding_dim", "hidden_dim", "n_layers"):
@@ -371,28 +382,10 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
             raise ValueError(f"direction={direction!r} is not one of {', '.join(map(repr, by_direction))}.")
         return copy.deepcopy(by_direction[direction])
 
-    def transform(self, X: Iterable[str]) -> np.ndarray:
-        """Pooled hidden states of texts.
-
-        Parameters
-        ----------
-        X : iterable of str
-
-        Returns
-        -------
-        ndarray of shape (n_texts, n_features_out_), float32
-            One row per text, in the order given; a text's row does not depend on the other texts. Of two directions,
-            the states of the one beside those of the other.
-        """
-        return np.hstack([self._pooled(states) for states in self._pooled_states(X)])
-
-    def _pooled(self, states: np.ndarray) -> np.ndarray:
-        """The columns of [last, max, mean] that `pooling` asks for."""
-        if self.pooling == "concat":
-            return states
-        width = states.shape[1] // len(POOLINGS)
-        start = POOLINGS.index(self.pooling) * width
-        return np.ascontiguousarray(states[:, start : start + width])
+    def _features_of(self, model: LanguageModel) -> Features:
+        """The features that are asked for."""
+        poolings = POOLINGS if self.pooling == "concat" else (self.pooling,)
+        return build_features(self.features, model.architecture, model.sentence_map, poolings)
 
     def score(self, X: Iterable[str], y: object = None) -> float:
         """Mean log-likelihood of texts in nats per piece; higher is better. With two directions, the mean.
@@ -499,22 +492,3 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
             models["forward"], prompt, n_tokens, rng, Runtime.resolve(self.device), temperature=temperature,
             top_k=top_k, top_p=top_p,
         )  # fmt: skip
-
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """Names of the columns of `transform`: lmfinetuner_last0, ..., lmfinetuner_max0, ..., lmfinetuner_mean0, ...
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        ndarray of str
-        """
-        return self._feature_names(POOLINGS if self.pooling == "concat" else (self.pooling,))
-
-    @property
-    def n_features_out_(self) -> int:
-        """Width of what `transform` returns."""
-        n_poolings = len(POOLINGS) if self.pooling == "concat" else 1
-        return n_poolings * sum(model.architecture.embedding_dim for model in self._state().models)

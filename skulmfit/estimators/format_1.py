@@ -74,7 +74,7 @@ def _model(state: dict[str, Any]) -> dict[str, Any]:
     if "_n_outputs" not in state:
         return {"data": ["LanguageModel", contents | {"card": {"dict": []}}]}
     sizes = {"n_outputs": state["_n_outputs"], "head_dim": state["_hidden_dim"]}
-    return {"data": ["FineTunedModel", contents | sizes]}
+    return {"data": ["FineTunedModel", contents | {"head": {"data": ["HeadShape", sizes]}}]}
 
 
 def _outcome(state: dict[str, Any]) -> dict[str, Any]:

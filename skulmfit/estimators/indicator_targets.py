@@ -11,9 +11,11 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from torch import Tensor
 
+from skulmfit.estimators.regressions import logistic_regression
 from skulmfit.estimators.targets import ClassTargets
 from skulmfit.estimators.validation import ClassWeight, check_class_weights
 from skulmfit.nn.target_losses import weighted_binary_cross_entropy
+from skulmfit.training.head_fine_tuning import Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,18 @@ class Indicators(ClassTargets):
         """Binary cross-entropy, averaged over the labels."""
         return weighted_binary_cross_entropy(
             outputs, targets, weights, label_smoothing=label_smoothing, positive_weights=self.positive_weights
+        )
+
+    def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
+        """A logistic regression for each label."""
+        balance = np.ones(self.n_outputs) if self.positive_weights is None else self.positive_weights
+        solutions = [
+            logistic_regression(features, has_label, weights * np.where(has_label, positive, 1.0), 2)
+            for has_label, positive in zip(encoded.T, balance)
+        ]
+        return (
+            np.stack([weight[1] - weight[0] for weight, _ in solutions]),
+            np.stack([bias[1] - bias[0] for _, bias in solutions]),
         )
 
     def _mean_logits(self, logits: Tensor) -> Tensor:

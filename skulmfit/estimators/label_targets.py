@@ -11,9 +11,11 @@ from sklearn.utils import assert_all_finite, check_consistent_length, column_or_
 from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 
+from skulmfit.estimators.regressions import logistic_regression
 from skulmfit.estimators.targets import ClassTargets
 from skulmfit.estimators.validation import ClassWeight, check_class_weights, normalise_weights
 from skulmfit.nn.target_losses import weighted_cross_entropy
+from skulmfit.training.head_fine_tuning import Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,10 @@ class Labels(ClassTargets):
     def strata(self, encoded: np.ndarray) -> np.ndarray:
         """The classes."""
         return encoded
+
+    def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
+        """Logistic regression."""
+        return logistic_regression(features, encoded, weights, self.n_outputs)
 
     def _mean_logits(self, logits: Tensor) -> Tensor:
         return torch.stack([F.log_softmax(part, dim=1) for part in logits]).logsumexp(0) - math.log(len(logits))

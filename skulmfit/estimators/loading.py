@@ -122,5 +122,5 @@ def _check_targets(fitted: SupervisedState, estimator: TextEstimator) -> None:
     if kind is None or not isinstance(fitted.targets, kind):
         raise ValueError(f"{type(estimator).__name__} with the targets {type(fitted.targets).__name__}")
     for model in fitted.models:
-        if model.n_outputs != fitted.targets.n_outputs:
-            raise ValueError(f"{model.n_outputs} outputs, but {fitted.targets.n_outputs} targets")
+        if model.head.n_outputs != fitted.targets.n_outputs:
+            raise ValueError(f"{model.head.n_outputs} outputs, but {fitted.targets.n_outputs} targets")

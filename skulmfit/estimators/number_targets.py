@@ -8,8 +8,10 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from torch import Tensor
 
+from skulmfit.estimators.regressions import ridge_regression
 from skulmfit.estimators.targets import Targets
 from skulmfit.nn.target_losses import weighted_squared_error
+from skulmfit.training.head_fine_tuning import Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,10 @@ class Numbers(Targets):
     def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Squared error, averaged over the targets."""
         return weighted_squared_error(outputs, targets, weights)
+
+    def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
+        """Ridge regression."""
+        return ridge_regression(features, encoded, weights)
 
     def decode(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
         """Predicted numbers (n_texts,) or (n_texts, n_targets): the mean of what each model gives."""

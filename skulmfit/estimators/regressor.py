@@ -29,10 +29,10 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator[Numbers]):
         or one that you have made. A name holds for the language-model stage too, unless `lm` is given. The numbers in
         brackets below are those of the default.
     epochs : int or "auto", default="auto"
-        Epochs of the last stage, in which all layers train (as many as make about 150 updates, at least 5); the
-        plan is in `stages_`.
+        Epochs of the last stage, in which all layers train (as many as make about 150 updates, 5 to 8); the plan is in
+        `stages_`.
     learning_rate : float or "auto", default="auto"
-        Peak learning rate of the head (0.01); stages of a recipe may multiply it.
+        Peak learning rate of the head (2e-3); stages of a recipe may multiply it.
     lr_decay : float or "auto", default="auto"
         How much slower each layer learns than the one above it (1.6).
     batch_size : int or "auto", default="auto"

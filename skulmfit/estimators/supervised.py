@@ -2,7 +2,6 @@
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable
 from functools import partial
 from numbers import Integral
 from typing import Any, Generic, Literal, Self
@@ -24,8 +23,9 @@ from skulmfit.estimators.validation import check_weights
 from skulmfit.inference.texts import head_outputs
 from skulmfit.models.fine_tuned_model import FineTunedModel
 from skulmfit.models.language_model import LanguageModel
+from skulmfit.models.sentence_map import build_features
+from skulmfit.nn.features import Features
 from skulmfit.nn.networks import DocumentNetwork
-from skulmfit.nn.pooling import POOLINGS
 from skulmfit.nn.runtime import Runtime
 from skulmfit.training.head_fine_tuning import Head, fine_tune_with_head
 from skulmfit.training.outcome import Outcome
@@ -102,7 +102,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         is_cut_short = lm.interrupted and not isinstance(self.lm, FrozenEstimator)  # the user wants an end
         plan = recipe.head_alone() if is_cut_short else recipe
         # 2. Its whole encoder gets a head.
-        head = Head(data.targets.n_outputs, self.hidden_dim, data.targets.loss, data.targets.training_loss(recipe))
+        head = self._head(data.targets, recipe)
         fitted: SupervisedState[AnyTargets] = SupervisedState(recipe, targets=data.targets)
         for language_model, lm_outcome, vocab_transfer in zip(lm.models, lm.outcomes, lm.vocab_transfers):
             direction, corpus = language_model.direction, encode(self.memory, language_model.tokenizer, data.texts)
@@ -175,6 +175,10 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
             params["lm"] = self.lm._content()
         return [name, params, recipe]
 
+    def _head(self, targets: AnyTargets, recipe: Recipe) -> Head:
+        """The head that targets ask for."""
+        return Head(targets.n_outputs, self.hidden_dim, targets.loss, targets.training_loss(recipe), targets.solve)
+
     def _as_fitted(
         self,
         so_far: SupervisedState[AnyTargets],
@@ -183,41 +187,19 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         network: DocumentNetwork,
     ) -> dict[str, Any]:
         """Attributes that a fit would end with if the network were its last."""
-        model = FineTunedModel.from_network(network, language_model, so_far.targets.n_outputs, self.hidden_dim)
+        shape = self._head(so_far.targets, so_far.recipe).shape(language_model, so_far.recipe)
+        model = FineTunedModel.from_network(network, language_model, shape)
         return dict(vars(self._with(so_far.with_head(model, Outcome(), None, lm_outcome))))
 
     def _publish(self, fitted: SupervisedState[AnyTargets]) -> Self:
         self.lm_stages_ = fitted.lm_outcomes[0].stages
         return super()._publish(fitted)
 
-    def transform(self, X: Iterable[str]) -> np.ndarray:
-        """Pooled hidden states of texts in the fine-tuned encoder: [last, max, mean].
-
-        Parameters
-        ----------
-        X : iterable of str
-
-        Returns
-        -------
-        ndarray of shape (n_texts, 3 * embedding_dim), float32
-            With two directions, the states of the one beside those of the other.
-        """
-        return np.hstack(self._pooled_states(X))
+    def _features_of(self, model: FineTunedModel) -> Features:
+        """What the head sees; under the paper's head, [last, max, mean] of the last layer."""
+        return build_features(model.head.features or "last_layer", model.architecture, model.sentence_map)
 
     def _outputs(self, X: Any, fitted: SupervisedState[AnyTargets]) -> list[np.ndarray]:
         """What each head makes of texts, float32 of shape (n_texts, n_outputs)."""
         texts, runtime = self._check_texts(X, reset=False), Runtime.resolve(self.device)
         return [head_outputs(model, texts, runtime, verbose=self.verbose) for model in fitted.models]
-
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """Names of the columns of `transform`: the class's name with _last0, ..., _max0, ..., _mean0, ...
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        ndarray of str
-        """
-        return self._feature_names(POOLINGS)

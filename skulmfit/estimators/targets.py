@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skulmfit.training.head_fine_tuning import Solution
 from skulmfit.training.recipe import Recipe
 from skulmfit.training.supervised_task import OutputLoss
 
@@ -32,6 +33,10 @@ class Targets(ABC):
     def training_loss(self, recipe: Recipe) -> OutputLoss:
         """The loss in training."""
         return self.loss
+
+    @abstractmethod
+    def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
+        """Weight (C, F) and bias (C,) of the linear model of features (n, F) that a head starts from."""
 
     def weights(self, encoded: np.ndarray) -> np.ndarray:
         """Weight that each text has for its targets alone, (n_texts,)."""

@@ -1,4 +1,4 @@
-"""Pooled states of documents, or what a head makes of them."""
+"""Pooled states of documents, or what features or a head make of them."""
 
 import numpy as np
 import torch
@@ -20,12 +20,17 @@ def document_outputs(
     head: nn.Module | None = None,
     verbose: int = 0,
 ) -> np.ndarray:
-    """[last, max, mean] of every document, or a head's outputs: float32, one row per document, in their order."""
-    head = nn.Identity() if head is None else head
+    """[last, max, mean] of every document, or what a head makes of it: float32, one row per document, in their order.
+
+    A head that takes the states of more than the last layer says so by its `n_layers`.
+    """
+    n_layers = getattr(head, "n_layers", 1)
+    network = nn.Identity() if head is None else head
     rows = np.empty((len(corpus), 0), np.float32)
-    with evaluating(encoder, runtime), evaluating(head, runtime):
+    with evaluating(encoder, runtime), evaluating(network, runtime):
         for indices, ids, lengths in batches_in_order(corpus, runtime, verbose):
-            outputs = head(pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE)).cpu().numpy()
+            pooled = pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE, n_layers=n_layers)
+            outputs = network(pooled).cpu().numpy()
             if rows.shape[1] == 0:
                 rows = np.empty((len(corpus), outputs.shape[1]), np.float32)
             rows[indices] = outputs

@@ -8,6 +8,7 @@ from skulmfit.inference.documents import document_outputs
 from skulmfit.inference.likelihoods import log_likelihoods
 from skulmfit.models.fine_tuned_model import FineTunedModel
 from skulmfit.models.language_model import LanguageModel
+from skulmfit.nn.features import Features
 from skulmfit.nn.runtime import Runtime, n_threads
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
@@ -15,12 +16,12 @@ from skulmfit.text.token_corpus import TokenCorpus
 TEXTS_PER_BLOCK = 1 << 15  # so that the memory of a pass is bounded, however many there are
 
 
-def pooled_states(
-    model: LanguageModel | FineTunedModel, texts: list[str], runtime: Runtime, *, verbose: int = 0
+def text_features(
+    model: LanguageModel | FineTunedModel, features: Features, texts: list[str], runtime: Runtime, *, verbose: int = 0
 ) -> np.ndarray:
-    """[last, max, mean] of the hidden states of texts, float32 of shape (n_texts, 3*E)."""
+    """Features of texts, float32 of shape (n_texts, n_features)."""
     parts = [
-        document_outputs(model.network.encoder, corpus, runtime, verbose=verbose)
+        document_outputs(model.network.encoder, corpus, runtime, head=features, verbose=verbose)
         for corpus in _encoded_blocks(model.tokenizer, texts)
     ]
     return np.concatenate(parts)

@@ -45,7 +45,13 @@ def read_archive(path: str | os.PathLike, kind: str, newest: int) -> tuple[dict[
 
 @contextmanager
 def written_atomically(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """A file to write. It gets its name when all of it is on the disk; if that fails, it is removed."""
+    """A file to write. It gets its name when all of it is on the disk; if that fails, it is removed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, with its name: the disk may be full.
+    """
     temporary = Path(path).with_name(f"{Path(path).name}.{uuid.uuid4().hex}.part")
     try:
         with open(temporary, "wb") as file:
@@ -53,6 +59,10 @@ def written_atomically(path: str | os.PathLike) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise OSError(f"{os.fspath(path)}: cannot be written, as on a full disk ({error})") from error  # numpy, torch
     finally:
         temporary.unlink(missing_ok=True)
 

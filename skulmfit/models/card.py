@@ -48,6 +48,9 @@ def _facts(data: LanguageModel, path: Path) -> dict[str, str]:
     }
     if data.sentence_map is not None:
         facts["sentence vectors"] = f"{len(data.sentence_map.bias)} numbers, by a linear map of [last, max, mean]"
+    if taught := card.get("taught"):
+        shown = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in taught.items())
+        facts["on what was held out"] = shown
     for name in ("teacher", "data", "licence"):
         facts |= {name: card[name]} if card.get(name) else {}
     runs = training_runs(card)

@@ -57,6 +57,10 @@ class LanguageModel(Model[LanguageModelNetwork]):
         """Copy a network's weights into plain arrays."""
         return cls(network.encoder.architecture, tokenizer, to_numpy(network), card or {})
 
+    def with_weights(self, network: LanguageModelNetwork) -> "LanguageModel":
+        """The same model, sentence map included, with the weights of a network that began as this one."""
+        return replace(self, weights=to_numpy(network), card={})
+
     @classmethod
     def new(cls, architecture: Architecture, tokenizer: AnyTokenizer) -> "LanguageModel":
         """A language model that has learnt nothing yet. Its weights are drawn from torch's random state."""

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+
+from skulmfit.nn.encoder import Architecture
+from skulmfit.nn.features import FEATURES, Features
+from skulmfit.nn.pooling import POOLINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,3 +27,27 @@ class SentenceMap:
         """Sentence vectors of length 1, (n_texts, n_dimensions), of pooled states (n_texts, 3 * embedding_dim)."""
         vectors = pooled @ self.weight.T + self.bias
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def build_features(
+    kind: str, architecture: Architecture, sentence_map: SentenceMap | None, poolings: tuple[str, ...] = POOLINGS
+) -> Features:
+    """Features of a kind, on an encoder of an architecture; "auto" takes the best that there are.
+
+    Raises
+    ------
+    ValueError
+        If the kind has sentence vectors, but there is no map onto them.
+    """
+    if kind == "auto":
+        kind = "last_layer" if sentence_map is None else "combined"
+    if not FEATURES[kind].sentence_scale:
+        return Features(kind, architecture, poolings=poolings)
+    if sentence_map is None:
+        raise ValueError(
+            f"features={kind!r} needs a language model that was taught by a sentence encoder, such as 'en'; this one "
+            "has no sentence vectors. Take 'last_layer', 'last_two_layers' or 'all_layers'."
+        )
+    features = Features(kind, architecture, len(sentence_map.bias), poolings)
+    features.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in vars(sentence_map).items()})
+    return features

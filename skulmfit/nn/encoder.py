@@ -39,6 +39,10 @@ class Architecture:
         widths = [self.embedding_dim] + [self.hidden_dim] * (self.n_layers - 1) + [self.embedding_dim]
         return list(zip(widths, widths[1:]))
 
+    def output_width(self, n_layers: int) -> int:
+        """Width of the outputs of the `n_layers` top layers side by side."""
+        return sum(width for _, width in self.layer_sizes()[-n_layers:])
+
     def build_layers(self) -> list[nn.Module]:
         """New layers; the first one of a QRNN sees two inputs at a time, as in MultiFiT."""
         if self.kind == "lstm":
@@ -49,7 +53,7 @@ class Architecture:
 class Encoded(NamedTuple):
     """Output of the encoder."""
 
-    output: Tensor  # (B, T, E), after output dropout
+    output: Tensor  # (B, T, W), of the top layers side by side, the last one's after output dropout; W = E for one
     raw_output: Tensor  # (B, T, E), before it
     state: State
 
@@ -69,19 +73,22 @@ class Encoder(nn.Module):
         """Zeros for every layer."""
         return [layer.initial_state(batch_size) for layer in self.layers]  # type: ignore[operator]
 
-    def forward(self, ids: Tensor, state: State) -> Encoded:
-        """Encode ids (B, T), continuing from a state."""
+    def forward(self, ids: Tensor, state: State, *, n_layers: int = 1) -> Encoded:
+        """Encode ids (B, T), continuing from a state; the output is that of the `n_layers` top layers."""
         p = self.dropouts
         table = embedding_dropout(self.embedding, p.embedding, self.training)
         x = F.embedding(ids, table) * self.architecture.embedding_scale  # (B, T, E)
         x = variational_dropout(x, p.input, self.training)
-        next_state = []
+        outputs, next_state = [], []
         for index, layer in enumerate(self.layers):
             if index > 0:
                 x = variational_dropout(x, p.hidden, self.training)
             x, layer_state = layer(x, state[index], p.weight)
+            outputs.append(x)
             next_state.append(layer_state)
-        return Encoded(variational_dropout(x, p.output, self.training), x, next_state)
+        last = variational_dropout(x, p.output, self.training)
+        output = torch.cat([*outputs[-n_layers:-1], last], dim=2) if n_layers > 1 else last
+        return Encoded(output, x, next_state)
 
 
 def detach(state: State) -> State:

@@ -1,7 +1,10 @@
-"""The pooling head, which stands on the encoder's pooled states."""
+"""Heads: what stands on the encoder's pooled states."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from skulmfit.nn.features import Features
 
 
 class BatchNorm(nn.Module):
@@ -35,6 +38,8 @@ class PoolingHead(nn.Module):
     A block is batch norm, dropout and a linear layer, as in the authors' code; ReLU after the first.
     """
 
+    n_layers = 1  # whose states it takes
+
     def __init__(self, input_dim: int, n_outputs: int, head_dim: int = 50, dropouts: tuple[float, float] = (0.4, 0.1)):
         super().__init__()
         self.blocks = nn.Sequential(
@@ -50,3 +55,36 @@ class PoolingHead(nn.Module):
     def forward(self, pooled: Tensor) -> Tensor:
         """Map pooled states (B, 3*E) to logits (B, C)."""
         return self.blocks(pooled)
+
+
+class SolvedHead(nn.Module):
+    """A linear layer on features of the encoder, which starts as the solution of a regression, and blocks beside it.
+
+    The two linear blocks, with ReLU between them, add nothing at first: their last weights start at zero.
+    """
+
+    def __init__(self, features: Features, n_outputs: int, head_dim: int, dropouts: tuple[float, float] = (0.4, 0.1)):
+        super().__init__()
+        self.features, self.dropouts = features, dropouts
+        self.linear = nn.Linear(features.n_features, n_outputs)
+        self.hidden = nn.Linear(features.n_features, head_dim)
+        self.correction = nn.Linear(head_dim, n_outputs)
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)
+
+    @property
+    def n_layers(self) -> int:
+        """How many of the encoder's top layers it takes the states of."""
+        return self.features.n_layers
+
+    def solve(self, weight: Tensor, bias: Tensor) -> None:
+        """Start from a solution: weight (C, F) and bias (C,) on the features."""
+        with torch.no_grad():
+            self.linear.weight.copy_(weight)
+            self.linear.bias.copy_(bias)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Map pooled states (B, 3*W) to outputs (B, C)."""
+        features = F.dropout(self.features(pooled), self.dropouts[0], self.training)  # (B, F)
+        hidden = F.dropout(F.relu(self.hidden(features)), self.dropouts[1], self.training)  # (B, H)
+        return self.linear(features) + self.correction(hidden)

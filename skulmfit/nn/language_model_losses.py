@@ -7,6 +7,7 @@ from torch import Tensor
 
 # 16 MB in float32 stay in the last-level cache of a CPU; a GPU wants large kernels, and has memory for them.
 _LOGITS_PER_CHUNK, _LOGITS_PER_CHUNK_GPU = 1 << 22, 1 << 27
+_LOW_LOGITS_PER_CHUNK = 1 << 29
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -51,6 +52,39 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return grad_hidden, grad_weight, grad_bias, None, None, None
 
 
+class _LowPrecisionCrossEntropy(torch.autograd.Function):
+    """The same with the softmax in `dtype` too: on a GPU it costs what it reads and writes."""
+
+    @staticmethod
+    def forward(ctx, hidden, weight, bias, targets, dtype, needs_grad):
+        """Hidden (N, E), weight (V, E), bias (V,), targets (N,)."""
+        low_hidden, low_weight, low_bias = hidden.to(dtype), weight.to(dtype), bias.to(dtype)
+        n_rows = min(len(hidden), max(1, _LOW_LOGITS_PER_CHUNK // len(weight)))
+        loss = hidden.new_zeros((), dtype=torch.float32)
+        grads = (
+            [torch.zeros_like(tensor, dtype=torch.float32) for tensor in (hidden, weight, bias)] if needs_grad else []
+        )
+        for start in range(0, len(hidden), n_rows):
+            rows = slice(start, start + n_rows)
+            probs = torch.softmax(torch.addmm(low_bias, low_hidden[rows], low_weight.T), dim=1)  # (n, V)
+            target_probs = probs.gather(1, targets[rows, None])
+            loss -= target_probs.float().clamp(min=1e-30).log().sum() / len(hidden)
+            if needs_grad:
+                grad = probs.scatter_(1, targets[rows, None], target_probs - 1)
+                grads[0][rows] = grad @ low_weight
+                grads[1] += grad.T @ low_hidden[rows]
+                grads[2] += grad.sum(dim=0, dtype=torch.float32)
+        ctx.save_for_backward(*(grad.mul_(1 / len(hidden)) for grad in grads))
+        return loss
+
+    backward = _LinearCrossEntropy.backward
+
+
+def _softmax_in_low_precision(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the softmax is computed in the precision of the products."""
+    return device.type == "cuda" and dtype == torch.bfloat16
+
+
 def _logit_gradient(log_probs: Tensor, targets: Tensor, n_rows: int) -> Tensor:
     """Turn log-probabilities (n, V) in place into the gradient, with respect to the logits, of a mean over n_rows."""
     grad = log_probs.exp_()
@@ -64,7 +98,7 @@ def linear_cross_entropy(
     """Mean cross-entropy of a linear layer's logits, which never exist as a whole.
 
     Equal to `F.cross_entropy(F.linear(hidden, weight, bias), targets)` to the rounding of `dtype`, the precision of
-    the matrix products; sums and softmax are float32.
+    the matrix products, and with bfloat16 on a GPU of the softmax; sums are float32.
 
     Parameters
     ----------
@@ -76,7 +110,9 @@ def linear_cross_entropy(
     """
     needs_grad = torch.is_grad_enabled()  # inside the function it never is
     with torch.autocast(hidden.device.type, enabled=False):
-        return _LinearCrossEntropy.apply(hidden, weight, bias, targets, dtype, needs_grad)
+        is_low = _softmax_in_low_precision(hidden.device, dtype)
+        function = _LowPrecisionCrossEntropy if is_low else _LinearCrossEntropy
+        return function.apply(hidden, weight, bias, targets, dtype, needs_grad)
 
 
 def activation_regularisation(output: Tensor, raw_output: Tensor, alpha: float, beta: float) -> Tensor:

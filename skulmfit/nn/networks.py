@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skulmfit.nn.encoder import Encoded, Encoder, State
-from skulmfit.nn.heads import PoolingHead
+from skulmfit.nn.heads import PoolingHead, SolvedHead
 from skulmfit.nn.language_model_losses import linear_cross_entropy
 from skulmfit.nn.pooling import pool_documents
 
@@ -43,13 +43,15 @@ class LanguageModelNetwork(nn.Module):
 class DocumentNetwork(nn.Module):
     """A language model's whole encoder under a pooling head: documents to the outputs of the head."""
 
-    def __init__(self, encoder: Encoder, head: PoolingHead):
+    def __init__(self, encoder: Encoder, head: PoolingHead | SolvedHead):
         super().__init__()
         self.encoder = encoder
         self.head = head
 
     def forward(self, ids: Tensor, lengths: Tensor, *, chunk_size: int, max_backprop: int | None = None) -> Tensor:
         """Outputs (B, C) of right-padded documents, ids (B, T) with lengths (B,); see `pool_documents`."""
-        pooled = pool_documents(self.encoder, ids, lengths, chunk_size=chunk_size, max_backprop=max_backprop)
+        pooled = pool_documents(
+            self.encoder, ids, lengths, chunk_size=chunk_size, max_backprop=max_backprop, n_layers=self.head.n_layers
+        )  # fmt: skip
         with torch.autocast(ids.device.type, enabled=False):
             return self.head(pooled.float())

@@ -1,11 +1,13 @@
 """Concat pooling over documents of any length, in chunks with the state carried (BPT3C)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from skulmfit.nn.encoder import Encoder, State
+from skulmfit.nn.encoder import Encoded, Encoder, State
 
 POOLINGS = ("last", "max", "mean")  # in the order of the pooled states
 
@@ -14,9 +16,9 @@ POOLINGS = ("last", "max", "mean")  # in the order of the pooled states
 class Pool:
     """Running [last, max, mean] over the valid positions of a batch of documents."""
 
-    last: Tensor  # (B, E)
-    max: Tensor  # (B, E)
-    sum: Tensor  # (B, E)
+    last: Tensor  # (B, W)
+    max: Tensor  # (B, W)
+    sum: Tensor  # (B, W)
 
     @classmethod
     def empty(cls, batch_size: int, like: Tensor, width: int) -> "Pool":
@@ -25,7 +27,7 @@ class Pool:
         return cls(zeros, zeros - torch.inf, zeros)
 
     def add(self, output: Tensor, n_valid: Tensor) -> "Pool":
-        """Take in outputs (B, T, E), of which the first n_valid (B,) positions are text."""
+        """Take in outputs (B, T, W), of which the first n_valid (B,) positions are text."""
         output = output.float()
         mask = torch.arange(output.shape[1], device=output.device)[None, :, None] < n_valid[:, None, None]  # (B, T, 1)
         last = output.gather(1, (n_valid - 1).clamp(min=0)[:, None, None].expand(-1, 1, output.shape[2]))[:, 0]
@@ -36,43 +38,44 @@ class Pool:
         )
 
     def concat(self, lengths: Tensor) -> Tensor:
-        """[last, max, mean] of documents with lengths (B,), shape (B, 3*E)."""
+        """[last, max, mean] of documents with lengths (B,), shape (B, 3*W)."""
         return torch.cat([self.last, self.max, self.sum / lengths[:, None]], dim=1)
 
 
 def pool_documents(
-    encoder: Encoder, ids: Tensor, lengths: Tensor, *, chunk_size: int, max_backprop: int | None = None
-) -> Tensor:
-    """Pool right-padded documents, ids (B, T) with lengths (B,), to (B, 3*E).
+    encoder: Encoder, ids: Tensor, lengths: Tensor, *, chunk_size: int, max_backprop: int | None = None,
+    n_layers: int = 1,
+) -> Tensor:  # fmt: skip
+    """Pool right-padded documents, ids (B, T) with lengths (B,), to (B, 3*W), W the width of the top `n_layers`.
 
     Documents run in chunks of `chunk_size` tokens; state and gradients pass from chunk to chunk. Every position is
     pooled, but gradients reach only the last `max_backprop` positions of each document, so memory is bounded however
     long a document is.
     """
-    state = encoder.initial_state(len(ids))
-    pool = Pool.empty(len(ids), encoder.embedding, encoder.architecture.embedding_dim)
+    state, read = encoder.initial_state(len(ids)), partial(encoder, n_layers=n_layers)
+    pool = Pool.empty(len(ids), encoder.embedding, encoder.architecture.output_width(n_layers))
     done = torch.zeros_like(lengths)
     if max_backprop is not None and ids.shape[1] > max_backprop:
         done = ((lengths - max_backprop).clamp(min=0) + chunk_size - 1) // chunk_size * chunk_size  # (B,)
         with torch.no_grad():
-            state, pool = _run_prefixes(encoder, ids, done, state, pool, chunk_size)
+            state, pool = _run_prefixes(read, ids, done, state, pool, chunk_size)
         ids = _without_prefixes(ids, done, int((lengths - done).max()))
     for start in range(0, ids.shape[1], chunk_size):
-        encoded = encoder(ids[:, start : start + chunk_size], state)
+        encoded = read(ids[:, start : start + chunk_size], state)
         state = encoded.state
         pool = pool.add(encoded.output, (lengths - done - start).clamp(0, encoded.output.shape[1]))
     return pool.concat(lengths)
 
 
 def _run_prefixes(
-    encoder: Encoder, ids: Tensor, prefixes: Tensor, state: State, pool: Pool, chunk_size: int
+    read: Callable[[Tensor, State], Encoded], ids: Tensor, prefixes: Tensor, state: State, pool: Pool, chunk_size: int
 ) -> tuple[State, Pool]:
     """State and pool of each document after its prefix (B,), a multiple of the chunk size."""
     state = [(hidden.clone(), cell.clone()) for hidden, cell in state]
     pool = Pool(pool.last.clone(), pool.max.clone(), pool.sum.clone())
     for start in range(0, int(prefixes.max()), chunk_size):
         rows = (prefixes > start).nonzero()[:, 0]
-        encoded = encoder(
+        encoded = read(
             ids[rows, start : start + chunk_size], [(hidden[:, rows], cell[:, rows]) for hidden, cell in state]
         )
         for (hidden, cell), (next_hidden, next_cell) in zip(state, encoded.state):

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TextIO
 
 STANDARD_INPUT = "-"
 _OPENERS = {".bz2": bz2.open, ".gz": gzip.open}
-_PLACEHOLDER = re.compile(r"\b(?:formula|codice|math)_\d+\b")  # left by Wikipedia extractors for what they dropped
+PLACEHOLDER = re.compile(r"\b(?:formula|codice|math)_\d+\b")  # left by Wikipedia extractors for what they dropped
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _EMPTY_BRACKETS = re.compile(r"(?<!\w)\([\s,;:]*\)")
 _EMPTY_COMMAS = re.compile(r"(?:,\s*)+(?=,)")
@@ -39,14 +38,21 @@ def read_documents(paths: Iterable[str | Path], *, as_is: bool = False) -> Itera
     ValueError
         If one of them is not text in UTF-8.
     """
-    documents = itertools.chain.from_iterable(map(_raw_documents, list(_files(paths))))
+    documents = itertools.chain.from_iterable(split_documents(read_lines(path)) for path in text_files(paths))
     return documents if as_is else _cleaned(documents)
 
 
-def _raw_documents(path: Path) -> Iterator[str]:
+def read_lines(path: Path) -> Iterator[str]:
+    """Lines of a text file.
+
+    Raises
+    ------
+    ValueError
+        If it is not text in UTF-8.
+    """
     with _open(path) as lines:
         try:
-            yield from split_documents(lines)
+            yield from lines
         except UnicodeDecodeError as error:
             raise ValueError(
                 f"{path} is not UTF-8 text throughout ({error.reason}). Convert it from its encoding, or leave out "
@@ -76,20 +82,29 @@ def clean(document: str) -> str:
 
 def _without_placeholders(line: str) -> str:
     """A paragraph without the sentences that make no sense, since something is left out of them."""
-    if not _PLACEHOLDER.search(line):
+    if not PLACEHOLDER.search(line):
         return line
-    sentences = [sentence for sentence in _SENTENCE_END.split(line) if not _PLACEHOLDER.search(sentence)]
+    sentences = [sentence for sentence in _SENTENCE_END.split(line) if not PLACEHOLDER.search(sentence)]
     return " ".join(sentences).rstrip() + "\n" if any(sentences) else ""
 
 
-def _files(paths: Iterable[str | Path]) -> Iterator[Path]:
+def text_files(paths: Iterable[str | Path]) -> list[Path]:
+    """The text files that paths stand for.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the paths does not exist.
+    """
+    files: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix in (".txt", *_OPENERS) and file.is_file())
+            files += sorted(file for file in path.rglob("*") if file.suffix in (".txt", *_OPENERS) and file.is_file())
         elif path.exists() or str(path) == STANDARD_INPUT:
-            yield path
+            files.append(path)
         else:
             raise FileNotFoundError(f"{path} does not exist; give text files (.txt, .gz, .bz2), folders or -.")
+    return files
 
 
 def _open(path: Path):
@@ -98,7 +113,7 @@ def _open(path: Path):
     return _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8")
 
 
-def split_documents(lines: TextIO) -> Iterator[str]:
+def split_documents(lines: Iterable[str]) -> Iterator[str]:
     """What blank lines separate, as it is."""
     paragraphs: list[str] = []
     for line in lines:

@@ -41,7 +41,8 @@ def join_processes(device: str) -> Iterator[tuple[Processes, Runtime]]:
     if runtime.device.type == "cuda":
         runtime = Runtime.resolve(f"cuda:{os.environ['LOCAL_RANK']}")
         torch.cuda.set_device(runtime.device)
-    dist.init_process_group("nccl" if runtime.device.type == "cuda" else "gloo")
+    # What lies on the CPU, a clock or a decision, is agreed on there: a GPU need not be waited for.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if runtime.device.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size()), runtime
         dist.barrier()

@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -11,72 +11,53 @@ import numpy as np
 import torch
 
 from skulmfit.models.language_model import LanguageModel
-from skulmfit.models.registry import load_pretrained
-from skulmfit.models.weights import load_numpy, to_numpy
-from skulmfit.nn.dropout import LM_DROPOUTS
-from skulmfit.nn.encoder import KINDS, Architecture, Encoder
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.runtime import Runtime
 from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.progress import PretrainingProgress
+from skulmfit.pretraining.start import NetworkSettings, new_network, setting, starting_point
 from skulmfit.text.any_tokenizer import AnyTokenizer
-from skulmfit.text.token_corpus import DIRECTIONS, TokenCorpus
+from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.training.callback import Callback
 from skulmfit.training.checkpoint import Checkpoint
 from skulmfit.training.history import History
 from skulmfit.training.language_model_task import LanguageModelTask
 from skulmfit.training.layer_groups import EMBEDDING, language_model_groups
 from skulmfit.training.loop import OptimizerSettings, train
-from skulmfit.training.parameters import check_choice, check_number
+from skulmfit.training.parameters import check_number
 from skulmfit.training.schedules import WarmupStableDecay
 from skulmfit.training.stages import Stage
 
 
-def _setting(default: Any, meaning: str) -> Any:
-    return field(default=default, metadata={"help": meaning})
-
-
 @dataclass(frozen=True)
-class PretrainingSettings:
+class PretrainingSettings(NetworkSettings):
     """Everything a pretraining run depends on, besides its corpus and the number of processes."""
 
-    tokens: int = _setting(0, "how much of the corpus, from its start, in whole documents; 0 for all")
-    epochs: int = _setting(1, "passes over it")
-    direction: str = _setting("forward", "forward, or backward to read every document from its end")
-    start_from: str = _setting("", "a language model to continue from, whose sizes count then; '' for a new one")
-    start_with: str = _setting("all", "what to take of it: all, or embeddings under new layers")
-    architecture: str = _setting("lstm", "lstm or qrnn")
-    embedding_dim: int = _setting(256, "width of embeddings and last layer")
-    hidden_dim: int = _setting(640, "width of the other layers")
-    n_layers: int = _setting(3, "recurrent layers")
-    embedding_scale: float = _setting(16.0, "factor on the embeddings as they enter the first layer")
-    learning_rate: float = _setting(3e-3, "peak learning rate")
-    embedding_rate: float = _setting(0.5, "that of the embeddings, as a share of it")
-    warmup: float = _setting(0.1, "share of the updates over which the rate rises to its peak")
-    cooldown: float = _setting(0.9, "share of the updates over which it falls at the end; 0 for a run to continue")
-    batch_size: int = _setting(32, "parallel streams of each process")
-    bptt: int = _setting(70, "mean number of tokens through which gradients flow back")
-    alpha: float = _setting(0.0, "activation regularisation (AR)")
-    beta: float = _setting(0.0, "temporal activation regularisation (TAR)")
-    # A compact network that sees every token once has nothing to over-fit.
-    dropout_multiplier: float = _setting(0.0, "factor on AWD-LSTM's dropouts")
-    weight_decay: float = _setting(0.01, "decoupled weight decay")
-    clip: float = _setting(1.0, "largest norm of the gradient")
-    seed: int = _setting(0, "of everything random")
-    device: str = _setting("auto", "where to compute: a GPU where there is one, else the CPU")
+    tokens: int = setting(0, "how much of the corpus, from its start, in whole documents; 0 for all")
+    epochs: int = setting(1, "passes over it")
+    learning_rate: float = setting(3e-3, "peak learning rate")
+    embedding_rate: float = setting(0.5, "that of the embeddings, as a share of it")
+    warmup: float = setting(0.1, "share of the updates over which the rate rises to its peak")
+    cooldown: float = setting(0.9, "share of the updates over which it falls at the end; 0 for a run to continue")
+    batch_size: int = setting(32, "parallel streams of each process")
+    bptt: int = setting(70, "mean number of tokens through which gradients flow back")
+    alpha: float = setting(0.0, "activation regularisation (AR)")
+    beta: float = setting(0.0, "temporal activation regularisation (TAR)")
+    weight_decay: float = setting(0.01, "decoupled weight decay")
+    clip: float = setting(1.0, "largest norm of the gradient")
+    seed: int = setting(0, "of everything random")
+    device: str = setting("auto", "where to compute: a GPU where there is one, else the CPU")
 
     def __post_init__(self):
-        for name in ("epochs", "embedding_dim", "hidden_dim", "n_layers", "batch_size"):
+        super().__post_init__()
+        for name in ("epochs", "batch_size"):
             check_number(getattr(self, name), name, Integral, low=1)
         check_number(self.bptt, "bptt", Integral, low=5)
         check_number(self.tokens, "tokens", Integral, low=0)
-        check_choice(self.direction, "direction", DIRECTIONS)
-        check_choice(self.architecture, "architecture", KINDS)
-        check_choice(self.start_with, "start_with", ("all", "embeddings"))
-        for name in ("learning_rate", "clip", "embedding_scale"):
+        for name in ("learning_rate", "clip"):
             check_number(getattr(self, name), name, Real, low=0, bounds="neither")
-        for name in ("embedding_rate", "alpha", "beta", "dropout_multiplier", "weight_decay"):
+        for name in ("embedding_rate", "alpha", "beta", "weight_decay"):
             check_number(getattr(self, name), name, Real, low=0)
         for name in ("warmup", "cooldown"):
             check_number(getattr(self, name), name, Real, low=0, high=1)
@@ -123,7 +104,7 @@ def _train(
     corpus, tokenizer, start = _read(folder, settings)
     history, callbacks = History(), list[Callback]()
     with runtime.seeded(settings.seed):
-        model = _new_model(settings, tokenizer, start).to(runtime.device)
+        model = new_network(settings, tokenizer, start).to(runtime.device)
         if processes.rank:  # the same weights in every process, but other dropouts
             torch.manual_seed(settings.seed + processes.rank)
         rng = np.random.default_rng(settings.seed)
@@ -156,11 +137,14 @@ def _train(
 def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> LanguageModel:
     """The language model as it stands in the checkpoint of an unfinished training."""
     identity, state = Checkpoint(path).read()
-    settings = PretrainingSettings(**{field.name: identity[field.name] for field in fields(PretrainingSettings)})
+    names = [field.name for field in fields(PretrainingSettings)]
+    if not identity.keys() >= set(names):
+        raise ValueError(f"{path} is the checkpoint of another command than `train`, or of an older version of it.")
+    settings = PretrainingSettings(**{name: identity[name] for name in names})
     corpus, tokenizer, start = _read(folder, settings)
     if _checksum(corpus, tokenizer) != identity.get("corpus"):
         raise ValueError(f"{folder} holds another corpus than the one that {path} is being trained on.")
-    model = _new_model(settings, tokenizer, start)
+    model = new_network(settings, tokenizer, start)
     model.load_state_dict(state["model"])
     history = state["callbacks"]["History"]
     seconds = history["seconds"] + sum(row["seconds"] for row in history["rows"])
@@ -184,44 +168,7 @@ def _read(folder: Path, settings: PretrainingSettings) -> tuple[TokenCorpus, Any
     if settings.direction == "backward":
         corpus = corpus.backward()
     tokenizer = tokenizer.in_direction(settings.direction)
-    return corpus, tokenizer, _starting_point(settings, tokenizer)
-
-
-def _starting_point(settings: PretrainingSettings, tokenizer: AnyTokenizer) -> LanguageModel | None:
-    """The language model to continue from; it must read the ids of the corpus, and in the same direction."""
-    if not settings.start_from:
-        return None
-    start = load_pretrained(settings.start_from)
-    if start.tokenizer.model != tokenizer.model:
-        raise ValueError(
-            f"The corpus was encoded with another tokenizer than that of {settings.start_from!r}. Encode it with "
-            f"`encode --tokenizer {settings.start_from}`."
-        )
-    if start.tokenizer.direction != tokenizer.direction:
-        raise ValueError(f"{settings.start_from!r} reads {start.tokenizer.direction}; give that as --direction.")
-    return start
-
-
-def _new_model(
-    settings: PretrainingSettings, tokenizer: AnyTokenizer, start: LanguageModel | None
-) -> LanguageModelNetwork:
-    dropouts = LM_DROPOUTS * settings.dropout_multiplier
-    if start and settings.start_with == "all":
-        return start.build(dropouts)
-    sizes = (settings.embedding_dim, settings.hidden_dim, settings.n_layers)
-    architecture = Architecture(
-        len(tokenizer), *sizes, embedding_scale=settings.embedding_scale, kind=settings.architecture
-    )
-    model = LanguageModelNetwork(Encoder(architecture, dropouts))
-    if start:
-        embeddings = {name: start.weights[name] for name in ("encoder.embedding", "decoder_bias")}
-        if embeddings["encoder.embedding"].shape != tuple(model.encoder.embedding.shape):
-            raise ValueError(
-                f"embedding_dim={settings.embedding_dim} is not that of {settings.start_from!r}, "
-                f"{start.architecture.embedding_dim}."
-            )
-        load_numpy(model, to_numpy(model) | embeddings)
-    return model
+    return corpus, tokenizer, starting_point(settings, tokenizer)
 
 
 def _stage(settings: PretrainingSettings, model: LanguageModelNetwork) -> Stage:

@@ -76,9 +76,18 @@ class Checkpoint(Callback):
         return is_due, is_over
 
     def save(self, state: dict) -> None:
-        """Write a state atomically."""
+        """Write a state atomically.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; the file before it stays.
+        """
         with written_atomically(self.path) as file:
-            torch.save({"identity": self.identity, "state": state}, file)
+            try:
+                torch.save({"identity": self.identity, "state": state}, file)
+            except RuntimeError as error:  # of torch's writer
+                raise OSError(str(error)) from error
 
     def load(self) -> dict | None:
         """The state last saved, if there is one.

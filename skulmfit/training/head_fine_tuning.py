@@ -1,13 +1,17 @@
 """The second half of ULMFiT: the encoder is fine-tuned under a head (Howard & Ruder 2018, section 3.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from skulmfit.models.fine_tuned_model import FineTunedModel, new_document_network
+from skulmfit.inference.documents import document_outputs
+from skulmfit.models.fine_tuned_model import FineTunedModel, HeadShape, new_document_network
 from skulmfit.models.language_model import LanguageModel
+from skulmfit.models.sentence_map import build_features
 from skulmfit.models.weights import load_numpy
+from skulmfit.nn.heads import SolvedHead
 from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
 from skulmfit.training.callback import Callback
@@ -19,10 +23,14 @@ from skulmfit.training.outcome import Outcome
 from skulmfit.training.recipe import Recipe
 from skulmfit.training.supervised_task import Examples, HeadTask, OutputLoss, SupervisedTask
 
+# Weight (C, F) and bias (C,) of a linear model of features (n, F), targets (n, ...) and weights (n,).
+Solution = tuple[np.ndarray, np.ndarray]
+Solver = Callable[[np.ndarray, np.ndarray, np.ndarray], Solution]
+
 
 @dataclass(frozen=True)
 class Head:
-    """What stands on the encoder: its sizes, and the loss of its outputs.
+    """What stands on the encoder: its sizes, the loss of its outputs, and where a solved one starts.
 
     Parameters
     ----------
@@ -33,12 +41,23 @@ class Head:
         Of outputs (B, C), targets (B, ...) and weights (B,).
     training_loss : callable
         The same in training, with label smoothing for example.
+    solve : callable
+        The regression that a solved head starts from.
     """
 
     n_outputs: int
     head_dim: int
     loss: OutputLoss
     training_loss: OutputLoss
+    solve: Solver
+
+    def shape(self, language_model: LanguageModel, recipe: Recipe) -> HeadShape:
+        """Its shape on a language model."""
+        sentence_map, features = language_model.sentence_map, recipe.features
+        if features == "auto":
+            features = "last_layer" if sentence_map is None else "combined"
+        sentence_dim = 0 if sentence_map is None or features is None else len(sentence_map.bias)
+        return HeadShape(self.n_outputs, self.head_dim, features, sentence_dim)
 
 
 def fine_tune_with_head(
@@ -53,9 +72,11 @@ def fine_tune_with_head(
     patience: int = 3,
     callbacks: Sequence[Callback] = (),
 ) -> tuple[FineTunedModel, Outcome]:
-    """Put a new head on a language model's encoder, and train both by the stages of a recipe.
+    """Put a head on a language model's encoder, and train both by the stages of a recipe.
 
-    The head's first weights and dropout draw from torch's random state, which the caller has seeded.
+    The paper's head starts from nothing. A solved head starts as the best linear model of features that are computed
+    once, before any layer trains. First weights and dropout draw from torch's random state, which the caller has
+    seeded.
 
     Parameters
     ----------
@@ -79,7 +100,10 @@ def fine_tune_with_head(
     model : FineTunedModel
     outcome : Outcome
     """
-    network = with_new_head(language_model, head, recipe).to(runtime.device)
+    shape = head.shape(language_model, recipe)
+    network = with_new_head(language_model, shape, recipe).to(runtime.device)
+    if isinstance(network.head, SolvedHead):
+        _solve(network, network.head, head.solve, examples, runtime)
     groups, history = document_network_groups(network), History()
     tasks = _Tasks(network, head, examples, validation, runtime, batch_size(recipe, len(examples.corpus)))
     stages = recipe.stages(list(groups), lambda alone: tasks.new(alone).n_batches())
@@ -88,19 +112,28 @@ def fine_tune_with_head(
         settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,
         callbacks=[EarlyStopping(patience), history, *callbacks],
     )  # fmt: skip
-    model = FineTunedModel.from_network(network, language_model, head.n_outputs, head.head_dim)
+    model = FineTunedModel.from_network(network, language_model, shape)
     return model, Outcome(stages, history.rows, interrupted=not is_finished)
 
 
-def with_new_head(language_model: LanguageModel, head: Head, recipe: Recipe) -> DocumentNetwork:
+def with_new_head(language_model: LanguageModel, shape: HeadShape, recipe: Recipe) -> DocumentNetwork:
     """The whole encoder of a language model, embeddings and all layers, under a head that has learnt nothing yet."""
-    network = new_document_network(
-        language_model.architecture, head.n_outputs, head.head_dim, recipe.dropouts, recipe.dropout_multiplier
-    )
+    network = new_document_network(language_model.architecture, shape, recipe.dropouts, recipe.dropout_multiplier)
     prefix, weights = "encoder.", language_model.weights
     own = {name.removeprefix(prefix): array for name, array in weights.items() if name.startswith(prefix)}
     load_numpy(network.encoder, own)
+    if isinstance(network.head, SolvedHead) and shape.features is not None:
+        network.head.features = build_features(
+            shape.features, language_model.architecture, language_model.sentence_map
+        )  # fmt: skip
     return network
+
+
+def _solve(network: DocumentNetwork, head: SolvedHead, solve: Solver, examples: Examples, runtime: Runtime) -> None:
+    """Start the head from a regression on the features of the encoder as it is."""
+    features = document_outputs(network.encoder, examples.corpus, runtime, head=head.features)  # (n, F)
+    weight, bias = solve(features, examples.targets, examples.weights)
+    head.solve(torch.from_numpy(weight), torch.from_numpy(bias))
 
 
 def batch_size(recipe: Recipe, n_documents: int) -> int:

@@ -69,7 +69,7 @@ def fine_tune_language_model(
         alpha=recipe.alpha, beta=recipe.beta, validation=validation,
     )  # fmt: skip
     outcome = Outcome()
-    if not recipe.trains_nothing and task.n_batches() > 0:
+    if not recipe.trains_nothing and task.n_batches() > 0 and len(corpus.ids) >= recipe.least_tokens:
         groups, history = language_model_groups(network), History()
         stages = recipe.stages(list(groups), lambda alone: task.n_batches(), whole="language model")
         is_finished = train(
@@ -78,4 +78,4 @@ def fine_tune_language_model(
             callbacks=[EarlyStopping(patience), history, *callbacks],
         )  # fmt: skip
         outcome = Outcome(stages, history.rows, interrupted=not is_finished)
-    return LanguageModel.from_network(network, start.tokenizer), outcome
+    return start.with_weights(network), outcome

@@ -89,6 +89,11 @@ class Recipe:
         Of a classifier.
     gradual_unfreezing : bool, default=True
         False leaves out the phases in which some layers are frozen.
+    features : str, optional
+        Of a classifier. None is the paper's head, which learns from nothing. Else the head starts as a regression on
+        these features of the encoder as it is, see `LMFineTuner`; "auto" takes what suits the language model.
+    least_tokens : int, default=0
+        Of a language model. Fewer tokens than these leave it as it is.
 
     Examples
     --------
@@ -113,6 +118,8 @@ class Recipe:
     beta: float = 0.0
     label_smoothing: float = 0.0
     gradual_unfreezing: bool = True
+    features: str | None = None
+    least_tokens: int = 0
 
     def override(self, *, epochs: int | Literal["auto"] = "auto", **changes: Any) -> "Recipe":
         """The recipe with every change that is not "auto"; epochs are those of the last phase."""

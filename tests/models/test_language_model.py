@@ -163,7 +163,7 @@ def test_the_card_in_the_package_shows_the_figures_of_its_model(name):
 
 def test_the_sentence_vectors_of_the_shipped_model_know_what_texts_are_about():
     texts = ["How do I reset my password?", "I cannot log in any more.", "The soup was cold.", "Our meal was awful."]
-    vectors = load_pretrained("en").sentence_map(LMFineTuner("en", epochs=0).fit(["-"]).transform(texts))
+    vectors = LMFineTuner("en", epochs=0, features="sentence").fit(["-"]).transform(texts)
     cosines = vectors @ vectors.T
     assert min(cosines[0, 1], cosines[2, 3]) > max(cosines[0, 2], cosines[0, 3], cosines[1, 2], cosines[1, 3]) + 0.1
 

@@ -37,6 +37,30 @@ def test_bfloat16_products_cost_only_bfloat16_rounding():
         assert (grad - rounded_grad).norm() < 0.02 * grad.norm()
 
 
+@pytest.mark.parametrize("rows_per_chunk", [5, 37])
+def test_a_softmax_in_bfloat16_costs_only_bfloat16_rounding(monkeypatch, rows_per_chunk):
+    monkeypatch.setattr(losses, "_softmax_in_low_precision", lambda device, dtype: True)
+    monkeypatch.setattr(losses, "_LOW_LOGITS_PER_CHUNK", rows_per_chunk * 50)
+    *tensors, targets = problem()
+    rounded = linear_cross_entropy(*tensors, targets, dtype=torch.bfloat16)
+    expected = F.cross_entropy(F.linear(*tensors), targets)
+    torch.testing.assert_close(rounded, expected, rtol=0.01, atol=0)
+    grads = torch.autograd.grad(3 * rounded, tensors)
+    for grad, expected_grad in zip(grads, torch.autograd.grad(3 * expected, tensors)):
+        assert (grad - expected_grad).norm() < 0.02 * expected_grad.norm()
+    with torch.no_grad():
+        torch.testing.assert_close(linear_cross_entropy(*tensors, targets, dtype=torch.bfloat16), rounded.detach())
+
+
+def test_a_softmax_in_the_precision_of_the_products_gives_torchs_loss_and_gradients(monkeypatch):
+    monkeypatch.setattr(losses, "_softmax_in_low_precision", lambda device, dtype: True)
+    *tensors, targets = problem()
+    loss, expected = linear_cross_entropy(*tensors, targets), F.cross_entropy(F.linear(*tensors), targets)
+    torch.testing.assert_close(loss, expected)
+    for grad, expected_grad in zip(torch.autograd.grad(loss, tensors), torch.autograd.grad(expected, tensors)):
+        torch.testing.assert_close(grad, expected_grad)
+
+
 def test_no_gradient_is_computed_where_none_is_wanted(monkeypatch):
     *tensors, targets = problem()
     expected = linear_cross_entropy(*tensors, targets).detach()

@@ -8,6 +8,10 @@ from helpers import LABELS, TEXTS, TINY
 from skulmfit import LMFineTuner, ULMFiTClassifier
 from skulmfit.nn.dropout import LM_DROPOUTS
 from skulmfit.nn.runtime import Runtime
+from skulmfit.pretraining.teaching.run import teach
+from skulmfit.pretraining.teaching.settings import TeachingSettings
+from skulmfit.pretraining.training import CheckpointSettings
+from skulmfit.training import loop
 from skulmfit.training.language_model_task import LanguageModelTask
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
@@ -47,3 +51,28 @@ def test_updates_of_a_language_model_do_not_wait_for_the_gpu(tiny_lm):
             optimizer.zero_grad()
         finally:
             torch.cuda.set_sync_debug_mode("default")
+
+
+def test_updates_of_a_teaching_do_not_wait_for_the_gpu(tmp_path, monkeypatch):
+    tokenizer, rng = LMFineTuner(**TINY, epochs=1).fit(TEXTS)._tokenizer, np.random.default_rng(0)
+    corpus = tokenizer.encode([f"{one} {other}" for one in TEXTS[:6] for other in TEXTS[:6]])
+    np.save(tmp_path / "ids.npy", corpus.ids)
+    np.save(tmp_path / "offsets.npy", corpus.offsets)
+    (tmp_path / "tokenizer.model").write_bytes(tokenizer.model)
+    (tmp_path / "vectors").mkdir()
+    np.save(tmp_path / "vectors" / "0.npy", rng.normal(size=(len(corpus), 5)))
+    update, modes = loop._Loop._update, []
+
+    def careful_update(run, batch):
+        modes.append("error" if run.n_done else "default")  # the first one sets libraries up
+        torch.cuda.set_sync_debug_mode(modes[-1])
+        try:
+            update(run, batch)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    monkeypatch.setattr(loop._Loop, "_update", careful_update)
+    settings = TeachingSettings(embedding_dim=8, hidden_dim=8, updates=12, device="cuda", segment_pieces=200, streams=4)
+    data = teach(tmp_path, settings, CheckpointSettings(tmp_path / "lm.checkpoint"), texts=tmp_path)
+    assert modes.count("error") == 11
+    assert data.sentence_map.weight.shape == (5, 24)

@@ -1,0 +1,38 @@
+"""The regressions that a head starts from: scikit-learn's, on features of the encoder as it is."""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from skulmfit.training.head_fine_tuning import Solution
+
+_MAX_ITER = 300  # a start need not be exact
+_ABSENT = -10.0  # logit of a class that no text has
+
+
+def logistic_regression(features: np.ndarray, indices: np.ndarray, weights: np.ndarray, n_classes: int) -> Solution:
+    """Weight (C, F) and bias (C,) of the logits of all classes, given the index of the class of each text, (n,)."""
+    coefficients = np.zeros((n_classes, features.shape[1]), np.float32)
+    intercepts = np.full(n_classes, _ABSENT, np.float32)
+    present = np.unique(indices)
+    if len(present) == 1:
+        intercepts[present] = -_ABSENT
+        return coefficients, intercepts
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LogisticRegression(max_iter=_MAX_ITER).fit(features, indices, sample_weight=weights)
+    if len(present) == 2:  # scikit-learn has one logit, that of the second class over the first
+        coefficients[present] = np.vstack([-model.coef_, model.coef_]) / 2
+        intercepts[present] = np.concatenate([-model.intercept_, model.intercept_]) / 2
+    else:
+        coefficients[present], intercepts[present] = model.coef_, model.intercept_
+    return coefficients, intercepts
+
+
+def ridge_regression(features: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Solution:
+    """Weight (C, F) and bias (C,) of standardised targets (n, C)."""
+    model = Ridge().fit(features, targets, sample_weight=weights)
+    coefficients = np.reshape(model.coef_, (targets.shape[1], -1)).astype(np.float32)
+    return coefficients, np.reshape(model.intercept_, -1).astype(np.float32)

@@ -1,0 +1,85 @@
+"""The commands that teach: from text files and an embedding model to a compact encoder."""
+
+import argparse
+from pathlib import Path
+
+from skulmfit.models.registry import load_pretrained
+from skulmfit.pretraining.encoding import open_corpus
+from skulmfit.pretraining.options import add_run_options, settings_of, train_to_output
+from skulmfit.pretraining.teaching.embedding import embed, take_vectors
+from skulmfit.pretraining.teaching.preparation import prepare
+from skulmfit.pretraining.teaching.run import teach
+from skulmfit.pretraining.teaching.settings import TeachingSettings
+
+
+def add_teaching(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands."""
+    segmenting = commands.add_parser("segment", help="cut texts into segments, to be embedded and taught")
+    segmenting.add_argument(
+        "texts",
+        nargs="+",
+        help="text files (.txt, .gz, .bz2), folders, or -; without blank lines in it a file holds a text a line",
+    )
+    segmenting.add_argument("--folder", type=Path, required=True, help="where the segments go")
+    segmenting.add_argument(
+        "--tokenizer", default="en", help="of the model to be taught: its name or file, or an encoded corpus"
+    )
+    segmenting.add_argument("--most", type=int, default=0, help="a random choice of so many segments (default: all)")
+    segmenting.add_argument(
+        "--balance", type=float, default=0.5, help="files are read in proportion to their size to this power"
+    )
+    segmenting.add_argument(
+        "--weight", action="append", default=[], metavar="FILE=FACTOR", help="read so much more of a file than so"
+    )
+    segmenting.set_defaults(command=_segment)
+
+    embedding = commands.add_parser("embed", help="get a teacher's vectors of the segments; a killed job goes on")
+    embedding.add_argument("--folder", type=Path, required=True, help="segments")
+    source = embedding.add_mutually_exclusive_group(required=True)
+    source.add_argument("--teacher", help="a sentence-transformers model, by name or folder")
+    source.add_argument("--vectors", type=Path, help="vectors that you have made of segments.txt, an .npy file")
+    embedding.add_argument("--batch-size", type=int, default=64, help="segments that the teacher reads at a time")
+    embedding.add_argument("--device", help="where it computes (default: a GPU where there is one)")
+    embedding.set_defaults(command=_embed)
+
+    teaching = commands.add_parser("teach", help="teach a language model a teacher's vectors; also under torchrun")
+    teaching.add_argument("--folder", type=Path, required=True, help="segments and vectors")
+    teaching.add_argument("--texts", type=Path, help="an encoded corpus to read as streams, beside the segments")
+    teaching.add_argument(
+        "--teacher", default="", help="whose the vectors are, for the model card (as `embed` knows it)"
+    )
+    add_run_options(teaching, TeachingSettings)
+    teaching.set_defaults(command=_teach)
+
+
+def _segment(options: argparse.Namespace) -> None:
+    factors = {}
+    for weight in options.weight:
+        name, _, factor = weight.rpartition("=")
+        try:
+            factors[name] = float(factor)
+        except ValueError as error:
+            raise ValueError(f"--weight {weight} must be FILE=FACTOR, such as talk.txt=0.5.") from error
+    if Path(options.tokenizer).is_dir():
+        tokenizer = open_corpus(Path(options.tokenizer))[1]
+    else:
+        tokenizer = load_pretrained(options.tokenizer).tokenizer.in_direction("forward")
+    counts = prepare(
+        options.texts, tokenizer, options.folder, most=options.most, balance=options.balance, factors=factors
+    )
+    print(f"{options.folder}: {sum(counts.values()):,} segments of {len(counts):,} files")
+
+
+def _embed(options: argparse.Namespace) -> None:
+    if options.vectors:
+        take_vectors(options.folder, options.vectors)
+    else:
+        embed(options.folder, options.teacher, batch_size=options.batch_size, device=options.device)
+
+
+def _teach(options: argparse.Namespace) -> None:
+    settings, teacher = settings_of(options, TeachingSettings), {"teacher": options.teacher}
+    train_to_output(
+        options,
+        lambda checkpoint, card: teach(options.folder, settings, checkpoint, texts=options.texts, card=card | teacher),
+    )
