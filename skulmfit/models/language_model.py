@@ -107,7 +107,7 @@ class LanguageModel(Model[LanguageModelNetwork]):
         load_numpy(network, self.weights)
         return network
 
-    def save(self, path: str | os.PathLike, *, dtype: np.dtype | type = np.float16) -> None:
+    def save(self, path: str | os.PathLike, *, dtype: np.dtype | type = np.float16, levels: int = 127) -> None:
         """Write one .npz file without pickled objects.
 
         Parameters
@@ -116,6 +116,8 @@ class LanguageModel(Model[LanguageModelNetwork]):
             The file, replaced if there is one.
         dtype : dtype, default=float16
             Of the weights in the file. In int8, matrices have one step for each row, and vectors are float32.
+        levels : int, default=127
+            Steps on each side of 0 in int8: fewer make a smaller file.
 
         Raises
         ------
@@ -131,7 +133,7 @@ class LanguageModel(Model[LanguageModelNetwork]):
         if self.sentence_map is not None:
             named |= {_SENTENCE + name: array for name, array in vars(self.sentence_map).items()}
         is_int8 = np.dtype(dtype) == np.int8
-        arrays = int8.pack(named) if is_int8 else {name: array.astype(dtype) for name, array in named.items()}
+        arrays = int8.pack(named, levels) if is_int8 else {name: array.astype(dtype) for name, array in named.items()}
         arrays["tokenizer"] = np.frombuffer(self.tokenizer.model, np.uint8)
         write_archive(path, _KIND, FORMAT, meta, arrays, compress=True)
 

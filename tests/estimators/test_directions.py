@@ -100,8 +100,8 @@ def test_parameters_set_after_fit_count_for_both(both):
 
 
 def test_a_missing_direction_is_said_before_any_training():
-    both = ULMFiTClassifier(LMFineTuner(direction="both", recipe=LM_RECIPE))
-    with broken_off(at=1, error=AssertionError), pytest.raises(ValueError, match="'en' reads forward, not backward"):
+    both = ULMFiTClassifier(LMFineTuner("en-lm", direction="both", recipe=LM_RECIPE))
+    with broken_off(at=1, error=AssertionError), pytest.raises(ValueError, match="'en-lm' reads forward, not backward"):
         both.fit(TEXTS, LABELS)
 
 

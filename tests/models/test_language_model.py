@@ -55,6 +55,20 @@ def test_int8_moves_no_weight_by_more_than_half_a_step_of_its_row(tmp_path, tiny
         assert {file[name].dtype for name in file.files if file[name].ndim == 2} == {np.dtype(np.int8)}
 
 
+def test_fewer_levels_make_a_smaller_file_and_coarser_weights(tmp_path, tiny_lm):
+    original, errors, sizes = tiny_lm.language_model(), [], []
+    for levels in (7, 31, 127):
+        original.save(tmp_path / "bytes.npz", dtype=np.int8, levels=levels)
+        sizes.append((tmp_path / "bytes.npz").stat().st_size)
+        difference = (
+            LanguageModel.load(tmp_path / "bytes.npz").weights["encoder.embedding"]
+            - original.weights["encoder.embedding"]
+        )
+        errors.append(np.abs(difference).max())
+    assert errors[0] > 2 * errors[1] > 4 * errors[2]
+    assert sizes == sorted(sizes)
+
+
 def test_int8_keeps_a_row_of_zeros(tmp_path, tiny_lm):
     original = tiny_lm.language_model()
     original.weights["encoder.embedding"][3] = 0
@@ -144,21 +158,28 @@ def test_an_unknown_name_lists_the_known_ones():
         load_pretrained("klingon")
 
 
-@pytest.mark.parametrize("name", ["en", "en-lm"])
+@pytest.mark.parametrize("name", ["en", "en-backward", "en-lm"])
 def test_an_english_language_model_is_in_the_package(name):
     assert name in available_models()
     data = load_pretrained(name)
     assert len(data.tokenizer) == data.architecture.vocab_size >= 12_000
     assert sum(run["tokens_seen"] for run in training_runs(data.card)) >= 40_000_000
-    assert (data.sentence_map is not None) == (name == "en")
+    assert (data.sentence_map is None) == (name == "en-lm")
 
 
-@pytest.mark.parametrize("name", ["en", "en-lm"])
+@pytest.mark.parametrize("name", ["en", "en-backward", "en-lm"])
 def test_the_card_in_the_package_shows_the_figures_of_its_model(name):
     path = Path(skulmfit.__file__).parent / "pretrained" / f"{name}.npz"
     shown = path.with_suffix(".md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in render(load_pretrained(name), path).splitlines() if not line.startswith("| data")]
     assert [line for line in rows if line not in shown] == []
+
+
+def test_both_directions_ship():
+    both = LMFineTuner(direction="both", epochs=0, features="sentence").fit(["-"])
+    vectors = both.transform(["How do I reset my password?", "I cannot log in any more.", "The soup was cold."])
+    backward = vectors[:, vectors.shape[1] // 2 :]
+    assert backward[0] @ backward[1] > 0.1 + max(backward[0] @ backward[2], backward[1] @ backward[2])
 
 
 def test_the_sentence_vectors_of_the_shipped_model_know_what_texts_are_about():

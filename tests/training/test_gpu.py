@@ -14,7 +14,10 @@ from skulmfit.pretraining.training import CheckpointSettings
 from skulmfit.training import loop
 from skulmfit.training.language_model_task import LanguageModelTask
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here"),
+    pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype"),
+]
 
 
 @pytest.mark.parametrize("architecture", ["lstm", "qrnn"])
