@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers import TEXTS, TINY
 
+import skulmfit
 from skulmfit import LMFineTuner
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -21,6 +22,12 @@ def test_the_examples_of_a_page_give_what_they_say(page, needs):
         pytest.importorskip(name, reason=f"{name} is not installed")
     failed, n_examples = doctest.testfile(str(DOCS / page), module_relative=False)
     assert failed == 0 < n_examples
+
+
+def test_the_architecture_page_names_every_file():
+    page, package = (DOCS / "architecture.md").read_text(), Path(skulmfit.__file__).parent
+    names = {path.name for path in package.rglob("*.py") if not path.name.startswith("__")}
+    assert [name for name in sorted(names) if name not in page] == []
 
 
 def test_the_dask_backend_scores_in_parallel():
