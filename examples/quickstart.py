@@ -52,7 +52,13 @@ def main():
     parser.add_argument("--text", default="text", help="its column of texts")
     parser.add_argument("--label", default="label", help="its column of labels")
     parser.add_argument("--labelled", type=int, default=100, help="number of labels to use")
-    parser.add_argument("--test", type=int, default=500, help="number of texts to test on")
+    parser.add_argument("--test", type=int, default=300, help="number of texts to test on")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=1,
+        help="of ULMFiT's last stage: once is enough for whole articles, 8 for sentences",
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
@@ -67,7 +73,7 @@ def main():
             TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
         ),
         "features + logistic regression": make_pipeline(LMFineTuner(epochs=0), LogisticRegression(max_iter=1000)),
-        "ULMFiT": ULMFiTClassifier(random_state=options.seed, verbose=1),
+        "ULMFiT": ULMFiTClassifier(epochs=options.epochs, random_state=options.seed, verbose=1),
     }
     rows = []
     for name, model in models.items():
