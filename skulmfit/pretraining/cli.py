@@ -109,9 +109,9 @@ def _export(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     if options.update_card and options.model in available_models():
         raise ValueError(f"--update-card writes into a file of yours; {options.model!r} is the package's own.")
-    data = load_pretrained(options.model)
-    figures = {path.name: evaluate(data, read_held_out(path), verbose=1) for path in options.texts}
+    model = load_pretrained(options.model)
+    figures = {path.name: evaluate(model, read_held_out(path), verbose=1) for path in options.texts}
     print(json.dumps(figures, indent=2))
     if options.update_card:
-        held_out = data.card.get("held_out", {}) | figures
-        save(replace(data, card=data.card | {"held_out": held_out}), Path(options.model))
+        held_out = model.card.get("held_out", {}) | figures
+        save(replace(model, card=model.card | {"held_out": held_out}), Path(options.model))

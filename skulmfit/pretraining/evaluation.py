@@ -33,15 +33,15 @@ def read_held_out(path: Path) -> list[str]:
 
 
 def evaluate(
-    data: LanguageModel, documents: Sequence[str], *, device: str = "auto", verbose: int = 0
+    model: LanguageModel, documents: Sequence[str], *, device: str = "auto", verbose: int = 0
 ) -> dict[str, float]:
     """Nats per word and per piece of documents, each read from a zero state, every piece after `xxbos` predicted.
 
     A word is what whitespace separates in the text as it is given, so that the figure does not depend on the
     vocabulary; the likelihood is that of the text as the tokenizer's rules have normalised it.
     """
-    corpus = data.tokenizer.encode(documents)
-    network, runtime = data.network, Runtime.resolve(device)
+    corpus = model.tokenizer.encode(documents)
+    network, runtime = model.network, Runtime.resolve(device)
     total = -log_likelihoods(network, corpus, runtime, verbose=verbose).sum()
     n_words, n_pieces = sum(len(document.split()) for document in documents), int((corpus.lengths - 1).sum())
     return {

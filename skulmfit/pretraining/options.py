@@ -58,17 +58,17 @@ def train_to_output(
     if options.resume and is_first_process():
         print(f"continuing from {path}" if path.exists() else f"no {path}: starting anew", flush=True)
     checkpoint = CheckpointSettings(path, minutes, options.checkpoint_seconds, options.resume)
-    data = run(checkpoint, card_of(options))
+    model = run(checkpoint, card_of(options))
     if not is_first_process():
         return
-    if data is None:
+    if model is None:
         print(
             f"Stopped before the end. The same command with --resume continues from {path}."
             if path.exists()
             else "Stopped before the first checkpoint: nothing is kept."
         )
         return
-    save(data, output)
+    save(model, output)
     path.unlink(missing_ok=True)
 
 
@@ -80,8 +80,8 @@ def checked_output(options: argparse.Namespace) -> Path:
     return output
 
 
-def save(data: LanguageModel, path: Path) -> None:
+def save(model: LanguageModel, path: Path) -> None:
     """Write a language model and its card."""
-    data.save(path)
-    write_card(data, path)
+    model.save(path)
+    write_card(model, path)
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB; its card is {path.with_suffix('.md')}")

@@ -104,12 +104,12 @@ def _train(
     corpus, tokenizer, start = _read(folder, settings)
     history, callbacks = History(), list[Callback]()
     with runtime.seeded(settings.seed):
-        model = new_network(settings, tokenizer, start).to(runtime.device)
+        network = new_network(settings, tokenizer, start).to(runtime.device)
         if processes.rank:  # the same weights in every process, but other dropouts
             torch.manual_seed(settings.seed + processes.rank)
         rng = np.random.default_rng(settings.seed)
         task = LanguageModelTask(
-            model, corpus, runtime, rng, batch_size=settings.batch_size, bptt=settings.bptt, alpha=settings.alpha,
+            network, corpus, runtime, rng, batch_size=settings.batch_size, bptt=settings.bptt, alpha=settings.alpha,
             beta=settings.beta, rank=processes.rank, world_size=processes.world_size, wrap=processes.wrap,
         )  # fmt: skip
         if task.n_batches() == 0:
@@ -120,7 +120,7 @@ def _train(
         if processes.rank == 0:
             callbacks.append(PretrainingProgress(len(corpus.ids) / task.n_batches()))
         finished = train(
-            model, language_model_groups(model), [(_stage(settings, model), task)],
+            network, language_model_groups(network), [(_stage(settings, network), task)],
             settings=OptimizerSettings((0.8, 0.99), settings.weight_decay, settings.clip), runtime=runtime, rng=rng,
             callbacks=[
                 history, *callbacks, _checkpoint(settings, checkpoint, _checksum(corpus, tokenizer), processes, runtime)
@@ -131,7 +131,7 @@ def _train(
     seconds = sum(row["seconds"] for row in history.rows)
     figures = {"tokens_seen": len(corpus.ids) * settings.epochs, "hardware": runtime.description()}
     card = card | figures | _provenance(settings, start, processes.world_size, seconds)
-    return LanguageModel.from_network(model, tokenizer, card)
+    return LanguageModel.from_network(network, tokenizer, card)
 
 
 def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> LanguageModel:
@@ -144,13 +144,13 @@ def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> L
     corpus, tokenizer, start = _read(folder, settings)
     if _checksum(corpus, tokenizer) != identity.get("corpus"):
         raise ValueError(f"{folder} holds another corpus than the one that {path} is being trained on.")
-    model = new_network(settings, tokenizer, start)
-    model.load_state_dict(state["model"])
+    network = new_network(settings, tokenizer, start)
+    network.load_state_dict(state["model"])
     history = state["callbacks"]["History"]
     seconds = history["seconds"] + sum(row["seconds"] for row in history["rows"])
     n_seen = len(corpus.ids) * state["epoch"] + int(sum(state["weights"])) * identity["processes"]
     provenance = _provenance(settings, start, identity["processes"], seconds)
-    return LanguageModel.from_network(model, tokenizer, (card or {}) | {"tokens_seen": n_seen} | provenance)
+    return LanguageModel.from_network(network, tokenizer, (card or {}) | {"tokens_seen": n_seen} | provenance)
 
 
 def _provenance(
@@ -171,8 +171,8 @@ def _read(folder: Path, settings: PretrainingSettings) -> tuple[TokenCorpus, Any
     return corpus, tokenizer, starting_point(settings, tokenizer)
 
 
-def _stage(settings: PretrainingSettings, model: LanguageModelNetwork) -> Stage:
-    rates = dict.fromkeys(language_model_groups(model), settings.learning_rate)
+def _stage(settings: PretrainingSettings, network: LanguageModelNetwork) -> Stage:
+    rates = dict.fromkeys(language_model_groups(network), settings.learning_rate)
     rates[EMBEDDING] *= settings.embedding_rate
     return Stage("pretraining", rates, settings.epochs, WarmupStableDecay(settings.warmup, settings.cooldown))
 

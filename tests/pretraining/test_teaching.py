@@ -184,9 +184,9 @@ def test_texts_on_a_device_are_those_of_the_corpus(folder, direction):
     expected = corpus if direction == "forward" else corpus.backward()
     rows = np.array([7, 0, 299, 7])
     longest = corpus.lengths[rows].max()
-    ids, lengths = texts.padded(torch.from_numpy(rows), int(longest), pad_id=1)
+    ids, lengths = texts.padded(torch.from_numpy(rows), int(longest))
     for row, index in enumerate(rows):
-        padding = [1] * (longest - len(expected[index]))
+        padding = [0] * (longest - len(expected[index]))
         assert ids[row].tolist() == [*expected[index], *padding]
         assert lengths[row] == len(expected[index])
     joined = texts.joined(torch.from_numpy(rows), int(corpus.lengths[rows].sum()))

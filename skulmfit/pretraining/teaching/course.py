@@ -28,10 +28,10 @@ class Course:
         self.share = 0.0  # of the way, before the last update
         self._before, self._started = 0.0, math.nan
 
-    def rate(self, step: int) -> float:
-        """Factor on the learning rate of update `step`, counted from 0, which is about to be made."""
+    def rate(self, update: int) -> float:
+        """Factor on the learning rate of an update, counted from 0, that is about to be made."""
         seconds = self.elapsed()
-        self.share = step / self.updates if self.updates else min(self.agree(seconds) / self.seconds, 1.0)
+        self.share = update / self.updates if self.updates else min(self.agree(seconds) / self.seconds, 1.0)
         rising = self.share / self.warmup if self.warmup else 1.0
         falling = (1 - self.share) / self.cooldown if self.cooldown else 1.0
         return min(rising, 1.0, falling)

@@ -50,7 +50,7 @@ def load_data(
             examples = TokenCorpus.from_documents(corpus[row][:_HELD_OUT_LENGTH] for row in others)
         checksum = _checksum(corpus, checksum)
     forward = HeldOut(folder.segments.take(held_out), vectors, examples)
-    return TeachingData(segments, documents, forward.turned() if direction == "backward" else forward, checksum)
+    return TeachingData(segments, documents, forward.backward() if direction == "backward" else forward, checksum)
 
 
 def _split(n: int, n_held_out: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

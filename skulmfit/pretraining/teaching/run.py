@@ -144,7 +144,7 @@ class _Run:
         return TeachingTask(
             TeachingLoss(student, settings.mixture(), dtype=self.runtime.training_dtype), self.data.segments,
             self.data.documents, self.runtime, course, sizes=settings.sizes(self.runtime.device),
-            caseless=settings.caseless, pad_id=self.folder.tokenizer.pad_id, rank=processes.rank, wrap=processes.wrap,
+            caseless=settings.caseless, rank=processes.rank, wrap=processes.wrap,
         )  # fmt: skip
 
     def _figures(self, student: Student) -> dict[str, float]:
@@ -174,9 +174,9 @@ class _Run:
         if self.start:
             card["start"] = self.start.card
         tokenizer = self.folder.tokenizer.in_direction(self.settings.direction)
-        data = LanguageModel.from_network(student.language_model, tokenizer, card)
+        model = LanguageModel.from_network(student.language_model, tokenizer, card)
         is_taught = self.settings.cosine or self.settings.relations
-        return replace(data, sentence_map=SentenceMap(**to_numpy(student.sentence_map))) if is_taught else data
+        return replace(model, sentence_map=SentenceMap(**to_numpy(student.sentence_map))) if is_taught else model
 
 
 def _clock_of_the_first(seconds: float) -> float:

@@ -75,12 +75,11 @@ class TeachingTask:
         *,
         sizes: BatchSizes,
         caseless: float,
-        pad_id: int,
         rank: int = 0,
         wrap: Callable[[nn.Module], nn.Module] = lambda loss: loss,
     ):
         self.segments, self.documents, self.runtime, self.course = segments, documents, runtime, course
-        self.sizes, self.caseless, self.pad_id, self.rank = sizes, caseless, pad_id, rank
+        self.sizes, self.caseless, self.rank = sizes, caseless, rank
         self.encoder = loss.student.language_model.encoder
         self._loss = wrap(loss)
         self._state: State = []
@@ -134,7 +133,7 @@ class TeachingTask:
     def loss(self, batch: TeachingBatch) -> BatchLoss:
         """The mixture of losses, at the rate that the course of the run gives."""
         factor = self.course.rate(batch.update)
-        ids, lengths = self.segments.texts.padded(batch.rows, batch.longest, self.pad_id)
+        ids, lengths = self.segments.texts.padded(batch.rows, batch.longest)
         vectors = self.segments.vectors[batch.rows % len(self.segments.vectors)].float()
         if batch.stream is not None and (batch.starts_anew or not self._state):
             self._state = self.encoder.initial_state(len(batch.stream[0]))
