@@ -22,6 +22,7 @@ from skulmfit.pretraining import training
 from skulmfit.pretraining.corpus import read_documents
 from skulmfit.pretraining.encoding import encode_corpus, first_words, train_tokenizer
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
+from skulmfit.pretraining.run_checkpoint import CheckpointSettings
 from skulmfit.text import streams
 from skulmfit.training.callback import Callback
 from skulmfit.training.loop import train
@@ -96,8 +97,8 @@ def main():
     for name in options.only or VARIANTS:
         changes, vocab_size, context = VARIANTS[name]
         with context, redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as folder:
-            data = trained(options, changes, vocab_size, Path(folder))
-        nats, speed = evaluate(data, documents)["nats_per_word"], data.card["tokens_seen"] / data.card["seconds"]
+            model = trained(options, changes, vocab_size, Path(folder))
+        nats, speed = evaluate(model, documents)["nats_per_word"], model.card["tokens_seen"] / model.card["seconds"]
         print(f"| {name} | {nats:.3f} | {speed:,.0f} |", flush=True)
 
 
@@ -108,7 +109,7 @@ def trained(options, changes, vocab_size, folder):
     encode_corpus(documents, tokenizer, folder)
     sizes = {"embedding_dim": options.embedding_dim, "hidden_dim": options.hidden_dim}
     settings = replace(training.PretrainingSettings(tokens=options.tokens, seed=options.seed, **sizes), **changes)
-    return training.pretrain(folder, settings, training.CheckpointSettings(folder / "run.checkpoint", math.inf, 1e9))
+    return training.pretrain(folder, settings, CheckpointSettings(folder / "run.checkpoint", math.inf, 1e9))
 
 
 if __name__ == "__main__":

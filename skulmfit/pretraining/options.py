@@ -10,8 +10,8 @@ from typing import Any
 from skulmfit.models.card import write_card
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.pretraining.distributed import is_first_process
+from skulmfit.pretraining.run_checkpoint import CheckpointSettings
 from skulmfit.pretraining.start import NetworkSettings
-from skulmfit.pretraining.training import CheckpointSettings
 
 
 def add_card_options(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,5 @@
 """Pretraining: a new language model on an encoded corpus, from which a kill takes minutes at most."""
 
-import math
 import zlib
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
@@ -13,9 +12,10 @@ import torch
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.runtime import Runtime
-from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
+from skulmfit.pretraining.distributed import Processes, join_processes
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.progress import PretrainingProgress
+from skulmfit.pretraining.run_checkpoint import CheckpointSettings
 from skulmfit.pretraining.start import NetworkSettings, new_network, setting, starting_point
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
@@ -63,21 +63,6 @@ class PretrainingSettings(NetworkSettings):
             check_number(getattr(self, name), name, Real, low=0, high=1)
 
 
-@dataclass(frozen=True)
-class CheckpointSettings:
-    """Where a run keeps its checkpoint, how often, and for how long it may go on before it stops."""
-
-    path: Path
-    minutes: float = math.inf
-    interval_seconds: float = 120.0
-    resume: bool = False
-
-    def __post_init__(self):
-        for name in ("minutes", "interval_seconds"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be a number of at least 0, got {getattr(self, name)}.")
-
-
 def pretrain(
     folder: Path, settings: PretrainingSettings, checkpoint: CheckpointSettings, *, card: dict[str, Any] | None = None
 ) -> LanguageModel | None:
@@ -85,10 +70,7 @@ def pretrain(
 
     Under `torchrun` every process calls this, and each gets the model.
     """
-    if checkpoint.path.exists() and not checkpoint.resume:
-        raise FileExistsError(
-            f"{checkpoint.path} is the checkpoint of an unfinished training: continue it with --resume, or remove it."
-        )
+    checkpoint.check()
     with join_processes(settings.device) as (processes, runtime):
         return _train(folder, settings, checkpoint, processes, runtime, card or {})
 
@@ -103,6 +85,7 @@ def _train(
 ) -> LanguageModel | None:
     corpus, tokenizer, start = _read(folder, settings)
     history, callbacks = History(), list[Callback]()
+    identity = asdict(settings) | {"corpus": _checksum(corpus, tokenizer)}
     with runtime.seeded(settings.seed):
         network = new_network(settings, tokenizer, start).to(runtime.device)
         if processes.rank:  # the same weights in every process, but other dropouts
@@ -122,9 +105,7 @@ def _train(
         finished = train(
             network, language_model_groups(network), [(_stage(settings, network), task)],
             settings=OptimizerSettings((0.8, 0.99), settings.weight_decay, settings.clip), runtime=runtime, rng=rng,
-            callbacks=[
-                history, *callbacks, _checkpoint(settings, checkpoint, _checksum(corpus, tokenizer), processes, runtime)
-            ],
+            callbacks=[history, *callbacks, checkpoint.callback(identity, processes, runtime)],
         )  # fmt: skip
     if not finished:
         return None
@@ -175,16 +156,6 @@ def _stage(settings: PretrainingSettings, network: LanguageModelNetwork) -> Stag
     rates = dict.fromkeys(language_model_groups(network), settings.learning_rate)
     rates[EMBEDDING] *= settings.embedding_rate
     return Stage("pretraining", rates, settings.epochs, WarmupStableDecay(settings.warmup, settings.cooldown))
-
-
-def _checkpoint(
-    settings: PretrainingSettings, checkpoint: CheckpointSettings, corpus: int, processes: Processes, runtime: Runtime
-) -> Checkpoint:
-    identity = asdict(settings) | {
-        "corpus": corpus, "processes": processes.world_size, "device": runtime.device.type,
-    }  # fmt: skip
-    kind = Checkpoint if processes.world_size == 1 else SharedCheckpoint
-    return kind(checkpoint.path, checkpoint.interval_seconds, identity, max_seconds=60 * checkpoint.minutes)
 
 
 def _checksum(corpus: TokenCorpus, tokenizer: AnyTokenizer) -> int:

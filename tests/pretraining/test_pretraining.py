@@ -12,8 +12,9 @@ from helpers import TEXTS
 
 from skulmfit import LMFineTuner
 from skulmfit.models.registry import load_pretrained
+from skulmfit.pretraining.cleaning import clean
 from skulmfit.pretraining.cli import main
-from skulmfit.pretraining.corpus import clean, read_documents
+from skulmfit.pretraining.corpus import read_documents
 from skulmfit.pretraining.encoding import encode_corpus, open_corpus
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
 from skulmfit.text.rules import apply_rules

@@ -23,7 +23,7 @@ from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.teaching.losses import PARTS
 from skulmfit.pretraining.teaching.on_device import TextsOnDevice
 from skulmfit.pretraining.teaching.sampling import cut_into_batches, read_in_turn
-from skulmfit.pretraining.teaching.task import TeachingTask
+from skulmfit.pretraining.teaching.teaching_task import TeachingTask
 from skulmfit.text.tokenizer import Tokenizer
 
 SIZES = ["--embedding-dim=8", "--hidden-dim=8", "--n-layers=2", "--streams=2", "--bptt=10", "--segment-pieces=150"]

@@ -8,10 +8,10 @@ from helpers import LABELS, TEXTS, TINY
 from skulmfit import LMFineTuner, ULMFiTClassifier
 from skulmfit.nn.dropout import LM_DROPOUTS
 from skulmfit.nn.runtime import Runtime
+from skulmfit.pretraining.run_checkpoint import CheckpointSettings
 from skulmfit.pretraining.teaching.run import teach
 from skulmfit.pretraining.teaching.settings import TeachingSettings
-from skulmfit.pretraining.teaching.task import TeachingTask
-from skulmfit.pretraining.training import CheckpointSettings
+from skulmfit.pretraining.teaching.teaching_task import TeachingTask
 from skulmfit.training.language_model_task import LanguageModelTask
 
 pytestmark = [

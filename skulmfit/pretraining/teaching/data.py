@@ -11,7 +11,7 @@ from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.teaching.folder import TeachingFolder
 from skulmfit.pretraining.teaching.held_out import HeldOut
 from skulmfit.pretraining.teaching.on_device import TextsOnDevice, unit_vectors_on_device
-from skulmfit.pretraining.teaching.task import Documents, TaughtSegments
+from skulmfit.pretraining.teaching.teaching_task import Documents, TaughtSegments
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.rules import CAPITALISED, UPPER_CASE
 from skulmfit.text.token_corpus import TokenCorpus

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from skulmfit.pretraining.corpus import PLACEHOLDER, STANDARD_INPUT, read_documents, read_lines
+from skulmfit.pretraining.cleaning import PLACEHOLDER
+from skulmfit.pretraining.corpus import STANDARD_INPUT, read_documents, read_lines
 
 MIN_WORDS, MAX_WORDS = 3, 100
 _CHARS_PER_WORD = 8  # at most: in scripts without spaces a text is not one word

@@ -7,7 +7,7 @@ import torch
 
 from skulmfit.pretraining.start import NetworkSettings, setting
 from skulmfit.pretraining.teaching.losses import Mixture
-from skulmfit.pretraining.teaching.task import BatchSizes
+from skulmfit.pretraining.teaching.teaching_task import BatchSizes
 from skulmfit.training.parameters import check_number
 
 _SIZES_GPU = BatchSizes(pieces=32_768, segments=2_048, streams=384, bptt=64)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from skulmfit.pretraining.teaching.losses import PARTS
-from skulmfit.pretraining.teaching.task import TeachingTask
+from skulmfit.pretraining.teaching.teaching_task import TeachingTask
 from skulmfit.training.callback import Callback, TrainingRun
 
 _FIRST_LINE, _LONGEST_SILENCE = 5.0, 60.0  # seconds

@@ -15,7 +15,7 @@ from skulmfit.pretraining.teaching.losses import PARTS, TeachingLoss
 from skulmfit.pretraining.teaching.on_device import TextsOnDevice
 from skulmfit.pretraining.teaching.sampling import read_in_turn
 from skulmfit.text.streams import n_streams
-from skulmfit.training.callback import BatchLoss
+from skulmfit.training.task import BatchLoss
 
 
 @dataclass(frozen=True)
