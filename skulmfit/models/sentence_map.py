@@ -32,7 +32,7 @@ class SentenceMap:
 def build_features(
     kind: str, architecture: Architecture, sentence_map: SentenceMap | None, poolings: tuple[str, ...] = POOLINGS
 ) -> Features:
-    """Features of a kind, on an encoder of an architecture; "auto" takes the best that there are.
+    """Features of a kind, on an encoder of an architecture; "auto" takes "combined" if there is a sentence map.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from skulmfit.nn.pooling import POOLINGS
 
 @dataclass(frozen=True)
 class FeatureKind:
-    """Which hidden states, and whether the sentence vector, and in what proportion.
+    """A choice of features: pooled states of some layers, the sentence vector, or both, and the scale of each.
 
     Parameters
     ----------
@@ -33,11 +33,11 @@ class FeatureKind:
     sentence_scale: float = 0.0
 
     def n_pooled(self, architecture: Architecture) -> int:
-        """How many layers the encoder must show: at least the last one, from which sentence vectors come."""
+        """How many top layers must be pooled: at least the last one, from which sentence vectors are computed."""
         return architecture.n_layers if self.n_layers == "all" else max(self.n_layers, 1)
 
 
-# "combined" was found by measurement (docs/results): as it comes it suits a logistic regression with C=1.
+# "combined" was found by measurement (docs/results): without more scaling it suits a logistic regression with C=1.
 FEATURES = {
     "last_layer": FeatureKind(1),
     "last_two_layers": FeatureKind(2),
@@ -84,7 +84,7 @@ class Features(nn.Module):
         return (len(self.poolings) * sum(self.widths) if self.kind.n_layers else 0) + self.sentence_dim
 
     def names(self) -> list[str]:
-        """Names of the features: max7, where there are several layers layer1_max7 (counted from 0), and sentence7."""
+        """Names of the features, such as max7 and sentence7; of several layers layer1_max7, counted from 0."""
         names = []
         if self.kind.n_layers:
             first = self.architecture.n_layers - self.n_layers

@@ -16,10 +16,10 @@ _OPENERS = {".bz2": bz2.open, ".gz": gzip.open}
 
 
 def read_documents(paths: Iterable[str | Path], *, as_is: bool = False) -> Iterator[str]:
-    """Documents of text files as a stream, cleaned, each template's only once; or all of them as they are.
+    """Documents of text files as a stream: cleaned, and of each template only the first; or all of them, `as_is`.
 
-    A file is plain, .gz or .bz2; a folder stands for those of its files that end in .txt, .gz or .bz2, and "-" for
-    standard input; a blank line ends a document.
+    A file is plain, .gz or .bz2. A folder stands for its files that end in .txt, .gz or .bz2, and "-" for standard
+    input. A blank line ends a document.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def _open(path: Path):
 
 
 def split_documents(lines: Iterable[str]) -> Iterator[str]:
-    """What blank lines separate, as it is."""
+    """Documents, which blank lines separate, as they are."""
     paragraphs: list[str] = []
     for line in lines:
         if line.strip():

@@ -26,7 +26,7 @@ def read_held_out(path: Path) -> list[str]:
     if not starts:
         documents = list(split_documents(io.StringIO(text)))
         if not documents:
-            raise ValueError(f"{path} holds no text.")
+            raise ValueError(f"{path} holds no text. Give a file with at least one document.")
         return documents
     edges = [*([0] if text[: starts[0]].strip() else []), *starts, len(text)]
     return [text[start:end] for start, end in itertools.pairwise(edges)]
@@ -37,8 +37,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Nats per word and per piece of documents, each read from a zero state, every piece after `xxbos` predicted.
 
-    A word is what whitespace separates in the text as it is given, so that the figure does not depend on the
-    vocabulary; the likelihood is that of the text as the tokenizer's rules have normalised it.
+    Words are what whitespace separates in the text as it is given, so that the figure does not depend on the
+    vocabulary. The likelihood is that of the text after the tokenizer's rules have normalised it.
     """
     corpus = model.tokenizer.encode(documents)
     network, runtime = model.network, Runtime.resolve(device)

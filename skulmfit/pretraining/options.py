@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from skulmfit.models.card import write_card
 from skulmfit.models.language_model import LanguageModel
@@ -13,9 +13,11 @@ from skulmfit.pretraining.distributed import is_first_process
 from skulmfit.pretraining.run_checkpoint import CheckpointSettings
 from skulmfit.pretraining.start import NetworkSettings
 
+AnySettings = TypeVar("AnySettings", bound=NetworkSettings)
+
 
 def add_card_options(parser: argparse.ArgumentParser) -> None:
-    """What a model card says that the command cannot know."""
+    """Add the options for what a model card should say and the command cannot know."""
     parser.add_argument("--data", default="", help="what the texts are, for the model card")
     parser.add_argument("--licence", default="", help="their licence, for the model card")
     parser.add_argument("--notes", default="", help="known limits, for the model card")
@@ -27,10 +29,15 @@ def card_of(options: argparse.Namespace) -> dict[str, str]:
 
 
 def add_run_options(parser: argparse.ArgumentParser, settings: type[NetworkSettings]) -> None:
-    """Output, checkpoint, card and one option for each setting of a training."""
+    """Add the options for output, checkpoint and card, and one for each setting of a training."""
     parser.add_argument("--output", type=Path, required=True, help="the language model, an .npz file")
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint, if there is one")
-    parser.add_argument("--checkpoint-seconds", type=float, default=120.0, help="what a kill may cost")
+    parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        default=120.0,
+        help="seconds between two checkpoints, the most that a kill may cost",
+    )
     add_card_options(parser)
     for field in fields(settings):
         flag = "--" + field.name.replace("_", "-")
@@ -38,7 +45,7 @@ def add_run_options(parser: argparse.ArgumentParser, settings: type[NetworkSetti
         parser.add_argument(flag, type=field.type, default=field.default, help=meaning)  # type: ignore[arg-type]
 
 
-def settings_of(options: argparse.Namespace, settings: type[Any]) -> Any:
+def settings_of(options: argparse.Namespace, settings: type[AnySettings]) -> AnySettings:
     """The settings that the command line gives."""
     return settings(**{field.name: getattr(options, field.name) for field in fields(settings)})
 

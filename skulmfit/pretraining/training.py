@@ -1,4 +1,4 @@
-"""Pretraining: a new language model on an encoded corpus, from which a kill takes minutes at most."""
+"""Pretraining: a new language model is trained on an encoded corpus. A kill costs minutes at most."""
 
 import zlib
 from dataclasses import asdict, dataclass, fields
@@ -34,20 +34,20 @@ from skulmfit.training.stages import Stage
 class PretrainingSettings(NetworkSettings):
     """Everything a pretraining run depends on, besides its corpus and the number of processes."""
 
-    tokens: int = setting(0, "how much of the corpus, from its start, in whole documents; 0 for all")
-    epochs: int = setting(1, "passes over it")
+    tokens: int = setting(0, "tokens to read from the start of the corpus, in whole documents; 0 for all")
+    epochs: int = setting(1, "passes over the corpus")
     learning_rate: float = setting(3e-3, "peak learning rate")
-    embedding_rate: float = setting(0.5, "that of the embeddings, as a share of it")
+    embedding_rate: float = setting(0.5, "learning rate of the embeddings, as a share of the peak")
     warmup: float = setting(0.1, "share of the updates over which the rate rises to its peak")
-    cooldown: float = setting(0.9, "share of the updates over which it falls at the end; 0 for a run to continue")
+    cooldown: float = setting(0.9, "share of the updates over which the rate falls at the end; 0 for no fall")
     batch_size: int = setting(32, "parallel streams of each process")
     bptt: int = setting(70, "mean number of tokens through which gradients flow back")
     alpha: float = setting(0.0, "activation regularisation (AR)")
     beta: float = setting(0.0, "temporal activation regularisation (TAR)")
     weight_decay: float = setting(0.01, "decoupled weight decay")
     clip: float = setting(1.0, "largest norm of the gradient")
-    seed: int = setting(0, "of everything random")
-    device: str = setting("auto", "where to compute: a GPU where there is one, else the CPU")
+    seed: int = setting(0, "seed of everything random")
+    device: str = setting("auto", "where to compute; auto takes a GPU if there is one, else the CPU")
 
     def __post_init__(self):
         super().__post_init__()
@@ -124,7 +124,7 @@ def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> L
     settings = PretrainingSettings(**{name: identity[name] for name in names})
     corpus, tokenizer, start = _read(folder, settings)
     if _checksum(corpus, tokenizer) != identity.get("corpus"):
-        raise ValueError(f"{folder} holds another corpus than the one that {path} is being trained on.")
+        raise ValueError(f"{folder} holds another corpus than the one of {path}. Give the folder that it trains on.")
     network = new_network(settings, tokenizer, start)
     network.load_state_dict(state["model"])
     history = state["callbacks"]["History"]
@@ -137,7 +137,7 @@ def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> L
 def _provenance(
     settings: PretrainingSettings, start: LanguageModel | None, n_processes: int, seconds: float
 ) -> dict[str, Any]:
-    """What the card says of a run, and of the run before it."""
+    """What the card says about a run, and about the run before it."""
     own = {"settings": asdict(settings), "processes": n_processes, "seconds": round(seconds)}
     return own | ({"start": start.card} if start else {})
 
@@ -164,6 +164,6 @@ def _checksum(corpus: TokenCorpus, tokenizer: AnyTokenizer) -> int:
 
 
 def first_documents(corpus: TokenCorpus, n_tokens: int) -> TokenCorpus:
-    """The documents from the start of a corpus that come nearest to `n_tokens` tokens from above."""
+    """As many documents from the start of a corpus as are needed for `n_tokens` tokens, or all."""
     n_documents = min(int(np.searchsorted(corpus.offsets, n_tokens)), len(corpus))
     return TokenCorpus(corpus.ids[: corpus.offsets[n_documents]], corpus.offsets[: n_documents + 1])

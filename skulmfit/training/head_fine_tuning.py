@@ -30,7 +30,7 @@ Solver = Callable[[np.ndarray, np.ndarray, np.ndarray], Solution]
 
 @dataclass(frozen=True)
 class Head:
-    """What stands on the encoder: its sizes, the loss of its outputs, and where a solved one starts.
+    """A head to be trained: its sizes, the losses of its outputs, and the regression that a solved head starts from.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Head:
     solve: Solver
 
     def shape(self, language_model: LanguageModel, recipe: Recipe) -> HeadShape:
-        """Its shape on a language model."""
+        """Its shape on the encoder of a language model."""
         sentence_map, features = language_model.sentence_map, recipe.features
         if features == "auto":
             features = "last_layer" if sentence_map is None else "combined"
@@ -143,7 +143,7 @@ def batch_size(recipe: Recipe, n_documents: int) -> int:
 
 @dataclass(frozen=True)
 class _Tasks:
-    """Makes the task of each stage: a stage of the head alone reads the encoder's states once."""
+    """Makes the task of each stage. A task of the head alone computes the encoder's states only once."""
 
     network: DocumentNetwork
     head: Head

@@ -1,4 +1,4 @@
-"""How well a student agrees with its teacher, and predicts texts, on what it does not learn from."""
+"""Held-out figures: how well a student agrees with its teacher, and predicts texts, that it does not learn from."""
 
 from dataclasses import dataclass
 

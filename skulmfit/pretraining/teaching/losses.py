@@ -1,4 +1,4 @@
-"""What a student is taught by: the teacher's vectors, their similarities, and the next piece of texts.
+"""The losses that teach a student: of the teacher's vectors, of their similarities, and of the next piece.
 
 Letters in shapes: B batch, T time, E embedding, D width of the teacher's vectors.
 """
@@ -87,7 +87,8 @@ class TeachingLoss(nn.Module):
 def relation_loss(vectors: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """Cross-entropy between softmaxes of similarities, of vectors and the teacher's (B, D), all of length 1.
 
-    The similarities are those of each text, by the student or by the teacher, to all texts by the teacher.
+    All similarities are with the teacher's vectors: those of the teacher's own vectors are the targets, those of the
+    student's vectors are trained.
     """
     targets = (teacher @ teacher.T / temperature).softmax(dim=1)  # (B, B)
     return -(targets * F.log_softmax(vectors @ teacher.T / temperature, dim=1)).sum(dim=1).mean()

@@ -1,4 +1,4 @@
-"""Texts and vectors that lie on the device and are gathered there, so that an update waits for nothing."""
+"""Texts and vectors that lie on the device and are gathered there, so that an update never waits."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _ROWS_PER_COPY = 1 << 16
 
 @dataclass(frozen=True)
 class TextsOnDevice:
-    """Texts as slices of one flat tensor of ids, read forward or backward (from the end, but for the first id)."""
+    """Texts as slices of one flat tensor of ids. Backward, the first id stays first and the others are reversed."""
 
     ids: Tensor  # (n_pieces,), int32
     starts: Tensor  # (n_texts,)

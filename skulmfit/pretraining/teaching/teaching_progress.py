@@ -9,8 +9,8 @@ from skulmfit.pretraining.teaching.teaching_task import TeachingTask
 from skulmfit.training.callback import Callback, TrainingRun
 
 _FIRST_LINE, _LONGEST_SILENCE = 5.0, 60.0  # seconds
-_FIRST_FIGURES = 60.0  # seconds before held-out figures are taken, for which
-_SHARE_OF_FIGURES = 1 / 30  # of the time may be spent
+_FIRST_FIGURES = 60.0  # seconds before held-out figures are taken for the first time
+_SHARE_OF_FIGURES = 1 / 30  # of the time that may go into them
 
 
 class TeachingProgress(Callback):

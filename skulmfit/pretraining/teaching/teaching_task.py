@@ -49,7 +49,7 @@ class BatchSizes:
 
 
 class TeachingBatch(NamedTuple):
-    """What an update reads, on the device, but for its segments: their rows."""
+    """What an update reads, on the device. Its segments are given by their rows."""
 
     update: int  # counted from 0
     stream: tuple[Tensor, Tensor] | None  # inputs and targets (B, T)
@@ -62,7 +62,7 @@ class TeachingBatch(NamedTuple):
 class TeachingTask:
     """Batches of segments of similar length, each beside the next pieces of streams of documents.
 
-    Of several processes that train one model each reads in an order of its own, by its `rank`.
+    If several processes train one model, each reads in an order of its own, which depends on its `rank`.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class TeachingTask:
         self.encoder = loss.student.language_model.encoder
         self._loss = wrap(loss)
         self._state: State = []
-        self.n_pieces = 0  # read by this process and those it continues
+        self.n_pieces = 0  # read by this process and by those that it continues
         self.sums = torch.zeros(len(PARTS), device=runtime.device)  # of the losses, since a report took them
 
     def n_batches(self) -> int:
-        """Number of updates, 0 where the clock decides."""
+        """Number of updates; 0 if the clock decides."""
         return self.course.updates
 
     def batches(self, rng: np.random.Generator) -> Iterator[TeachingBatch]:
