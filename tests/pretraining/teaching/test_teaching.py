@@ -3,19 +3,18 @@
 import bz2
 import lzma
 import os
-import resource
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from runs import KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, TORCHRUN, WORDS, nearly_full_disk, run, same_weights
 from teaching_reference import Reference, segment, vector
-from test_pretraining import KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, TORCHRUN, WORDS, run, same_weights
 
+import skulmfit
 from skulmfit.models.registry import load_pretrained
 from skulmfit.nn import runtime
 from skulmfit.pretraining.cli import main
@@ -193,17 +192,6 @@ def test_texts_on_a_device_are_those_of_the_corpus(folder, direction):
     assert joined.tolist() == [int(piece) for index in rows for piece in expected[index]]
 
 
-@contextmanager
-def nearly_full_disk():
-    """Files cannot grow over 5,000 bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_full_disk_is_one_clear_error_and_the_run_goes_on_from_what_was_kept(folder, taught, tmp_path):
     output = tmp_path / "student.npz"
     arguments = command(folder, output, "--checkpoint-seconds=0")
@@ -259,7 +247,7 @@ def test_torchrun_resumes_a_killed_teaching_to_the_same_bits(folder, tmp_path):
     run([*TORCHRUN, "-m", "skulmfit.pretraining", *command(folder, whole)])
     (tmp_path / "killed.py").write_text(KILLED_BEFORE_ITS_SECOND_CHECKPOINT)
     killed = [*TORCHRUN, str(tmp_path / "killed.py"), *command(folder, output, "--checkpoint-seconds=0")]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), **os.environ}
+    environment = {"PYTHONPATH": str(Path(skulmfit.__file__).parents[1]), **os.environ}
     assert subprocess.run(killed, capture_output=True, env=environment).returncode != 0
     assert output.with_suffix(".checkpoint").exists()
     assert not output.exists()
