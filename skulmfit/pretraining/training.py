@@ -1,6 +1,7 @@
 """Pretraining: a new language model is trained on an encoded corpus. A kill costs minutes at most."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from pathlib import Path
@@ -64,15 +65,20 @@ class PretrainingSettings(NetworkSettings):
 
 
 def pretrain(
-    folder: Path, settings: PretrainingSettings, checkpoint: CheckpointSettings, *, card: dict[str, Any] | None = None
+    folder: Path,
+    settings: PretrainingSettings,
+    checkpoint: CheckpointSettings,
+    *,
+    card: dict[str, Any] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> LanguageModel | None:
     """Train on the encoded corpus of a folder; None if the time was used up before the end.
 
-    Under `torchrun` every process calls this, and each gets the model.
+    Under `torchrun` every process calls this, and each gets the model. The `callbacks` watch the training.
     """
     checkpoint.check()
     with join_processes(settings.device) as (processes, runtime):
-        return _train(folder, settings, checkpoint, processes, runtime, card or {})
+        return _train(folder, settings, checkpoint, processes, runtime, card or {}, callbacks)
 
 
 def _train(
@@ -82,9 +88,10 @@ def _train(
     processes: Processes,
     runtime: Runtime,
     card: dict[str, Any],
+    callbacks: Sequence[Callback],
 ) -> LanguageModel | None:
     corpus, tokenizer, start = _read(folder, settings)
-    history, callbacks = History(), list[Callback]()
+    history = History()
     identity = asdict(settings) | {"corpus": _checksum(corpus, tokenizer)}
     with runtime.seeded(settings.seed):
         network = new_network(settings, tokenizer, start).to(runtime.device)
@@ -101,7 +108,7 @@ def _train(
                 f"{processes.world_size} process(es); give a larger corpus or a smaller batch_size."
             )
         if processes.rank == 0:
-            callbacks.append(PretrainingProgress(len(corpus.ids) / task.n_batches()))
+            callbacks = [PretrainingProgress(len(corpus.ids) / task.n_batches()), *callbacks]
         finished = train(
             network, language_model_groups(network), [(_stage(settings, network), task)],
             settings=OptimizerSettings((0.8, 0.99), settings.weight_decay, settings.clip), runtime=runtime, rng=rng,
