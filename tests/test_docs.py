@@ -15,7 +15,13 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 @pytest.mark.parametrize(
-    ("page", "needs"), [("scikit-learn.md", ()), ("recipes.md", ()), ("large-inputs.md", ("pandas", "polars"))]
+    ("page", "needs"),
+    [
+        ("scikit-learn.md", ()),
+        ("recipes.md", ()),
+        ("sentence-vectors.md", ()),
+        ("large-inputs.md", ("pandas", "polars")),
+    ],
 )
 def test_the_examples_of_a_page_give_what_they_say(page, needs):
     for name in needs:

@@ -3,6 +3,7 @@
 import copy
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
@@ -64,9 +65,10 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         or one that you have made. The numbers in brackets below are those of the default.
     epochs : int or "auto", default="auto"
         Passes over the texts in which the whole network trains (as many as make about 300 updates, at most 10). 0
-        keeps the language model as it is. To save time, "auto" reads much text only once or twice; 5 times are better.
+        keeps the language model as it is, and so does "auto" with a pretrained model and less than 100,000 tokens of
+        text, which teach it nothing. To save time, "auto" reads much text only once or twice; 5 times are better.
     learning_rate : float or "auto", default="auto"
-        Peak learning rate (4e-3); stages of a recipe may multiply it.
+        Peak learning rate (4e-3); stages of a recipe may multiply it. 1e-3 changes sentence vectors less.
     lr_decay : float or "auto", default="auto"
         How much slower each LSTM layer learns than the one above it (2.6). The embeddings, which are the decoder too,
         learn fastest.
@@ -237,8 +239,10 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
                 corpus = start.tokenizer.encode(texts, n_threads=n_threads())
                 training, validation = self._split(corpus, validation_texts, start.tokenizer, rng)
                 as_fitted = partial(self._as_fitted, fitted, start.tokenizer)
+                # A network or a vocabulary that has learnt nothing yet is trained however few the texts are.
+                plan = fitted.recipe if start is own else replace(fitted.recipe, least_tokens=0)
                 model, outcome = fine_tune_language_model(
-                    start, training, fitted.recipe, bptt=self.bptt, validation=validation, runtime=session.runtime,
+                    start, training, plan, bptt=self.bptt, validation=validation, runtime=session.runtime,
                     rng=rng, patience=self.n_iter_no_change,
                     callbacks=session.callbacks(f"language-model-{direction}", corpus, as_fitted),
                 )  # fmt: skip

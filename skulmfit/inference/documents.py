@@ -1,17 +1,15 @@
 """Pooled states of documents, or what features or a head make of them."""
 
 import numpy as np
-import torch
-from torch import nn
+from torch import Tensor, nn
 
-from skulmfit.inference.passes import CHUNK_SIZE, batches_in_order, evaluating
+from skulmfit.inference.passes import CHUNK_SIZE, evaluating, read
 from skulmfit.nn.encoder import Encoder
 from skulmfit.nn.pooling import pool_documents
 from skulmfit.nn.runtime import Runtime
 from skulmfit.text.token_corpus import TokenCorpus
 
 
-@torch.no_grad()
 def document_outputs(
     encoder: Encoder,
     corpus: TokenCorpus,
@@ -26,12 +24,15 @@ def document_outputs(
     """
     n_layers = getattr(head, "n_layers", 1)
     network = nn.Identity() if head is None else head
+
+    def outputs(ids: Tensor, lengths: Tensor) -> np.ndarray:
+        pooled = pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE, n_layers=n_layers)
+        return network(pooled).cpu().numpy()
+
     rows = np.empty((len(corpus), 0), np.float32)
     with evaluating(encoder, runtime), evaluating(network, runtime):
-        for indices, ids, lengths in batches_in_order(corpus, runtime, verbose):
-            pooled = pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE, n_layers=n_layers)
-            outputs = network(pooled).cpu().numpy()
+        for indices, part in read(outputs, corpus, runtime, verbose):
             if rows.shape[1] == 0:
-                rows = np.empty((len(corpus), outputs.shape[1]), np.float32)
-            rows[indices] = outputs
+                rows = np.empty((len(corpus), part.shape[1]), np.float32)
+            rows[indices] = part
     return rows

@@ -1,28 +1,29 @@
 """Log-likelihoods of documents under a language model."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from skulmfit.inference.passes import CHUNK_SIZE, batches_in_order, evaluating
+from skulmfit.inference.passes import CHUNK_SIZE, evaluating, read
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.runtime import Runtime
 from skulmfit.text.token_corpus import TokenCorpus
 
 
-@torch.no_grad()
 def log_likelihoods(
     model: LanguageModelNetwork, corpus: TokenCorpus, runtime: Runtime, *, verbose: int = 0
 ) -> np.ndarray:
     """Log-likelihood in nats of every document given its first token, float64 of shape (n_documents,)."""
     sums = np.zeros(len(corpus))
     with evaluating(model, runtime):
-        for indices, ids, lengths in batches_in_order(corpus, runtime, verbose):
-            sums[indices] = _document_log_likelihoods(model, ids, lengths).cpu().numpy()
+        for indices, scores in read(partial(_document_log_likelihoods, model), corpus, runtime, verbose):
+            sums[indices] = scores
     return sums
 
 
-def _document_log_likelihoods(model: LanguageModelNetwork, ids: Tensor, lengths: Tensor) -> Tensor:
+def _document_log_likelihoods(model: LanguageModelNetwork, ids: Tensor, lengths: Tensor) -> np.ndarray:
     """Sums over the targets of each document, ids (B, T) to (B,)."""
     state = model.encoder.initial_state(len(ids))
     total = torch.zeros(len(ids), dtype=torch.float64, device=ids.device)
@@ -33,4 +34,4 @@ def _document_log_likelihoods(model: LanguageModelNetwork, ids: Tensor, lengths:
         is_target = torch.arange(start + 1, end + 1, device=ids.device) < lengths[:, None]  # (B, T)
         scores = model.log_likelihoods(encoded.output, ids[:, start + 1 : end + 1])
         total += scores.masked_fill(~is_target, 0).sum(dim=1, dtype=torch.float64)
-    return total
+    return total.cpu().numpy()

@@ -4,13 +4,15 @@ Documents run in canonical order and are scattered back, so that nothing about a
 documents beside it or on their order.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from skulmfit.nn.runtime import Runtime, release_free_memory
+from skulmfit.nn.threads import map_in_threads
 from skulmfit.text.document_batches import canonical_order, document_batches, pad
 from skulmfit.text.token_corpus import TokenCorpus
 
@@ -41,6 +43,23 @@ def _progress_bar(batches: Sequence, verbose: int) -> Iterable:
     if not verbose or tqdm is None or len(batches) < 2:
         return batches
     return tqdm(batches, desc="reading texts", unit="batch", dynamic_ncols=True)
+
+
+def read(
+    function: Callable[[Tensor, Tensor], np.ndarray], corpus: TokenCorpus, runtime: Runtime, verbose: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Indices of the documents of each batch, and what a function makes of its ids (B, T) and lengths (B,).
+
+    On a CPU batches run side by side; each is computed by one thread, so their number changes no result.
+    """
+
+    @torch.no_grad()  # which holds for a thread
+    def result(batch: tuple[np.ndarray, Tensor, Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        indices, ids, lengths = batch
+        return indices, function(ids, lengths)
+
+    batches = batches_in_order(corpus, runtime, verbose)
+    return map_in_threads(result, batches) if runtime.device.type == "cpu" else map(result, batches)
 
 
 @contextmanager

@@ -93,7 +93,7 @@ class Recipe:
         Of a classifier. None is the paper's head, which learns from nothing. Else the head starts as a regression on
         these features of the encoder as it is, see `LMFineTuner`; "auto" takes what suits the language model.
     least_tokens : int, default=0
-        Of a language model. Fewer tokens than these leave it as it is.
+        Of a pretrained language model. Fewer tokens than these leave it as it is.
 
     Examples
     --------
@@ -122,12 +122,16 @@ class Recipe:
     least_tokens: int = 0
 
     def override(self, *, epochs: int | Literal["auto"] = "auto", **changes: Any) -> "Recipe":
-        """The recipe with every change that is not "auto"; epochs are those of the last phase."""
+        """The recipe with every change that is not "auto".
+
+        Epochs are those of the last phase; who gives them wants training, however few the tokens are.
+        """
         given = {name: value for name, value in changes.items() if value != "auto"}
         changed = replace(self, **given, lowest_rate=None if "lr_decay" in given else self.lowest_rate)
         if epochs == "auto":
             return changed
-        return replace(changed, phases=(*changed.phases[:-1], replace(changed.phases[-1], epochs=epochs)))
+        phases = (*changed.phases[:-1], replace(changed.phases[-1], epochs=epochs))
+        return replace(changed, phases=phases, least_tokens=0)
 
     def head_alone(self) -> "Recipe":
         """A recipe for the shortest way to a usable model: about 200 updates of the highest layer group."""

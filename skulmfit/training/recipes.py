@@ -14,7 +14,7 @@ LANGUAGE_MODEL_RECIPES = {
     "skulmfit": Recipe(
         phases=(Phase("all", EpochsForUpdates(300, most=10)),), learning_rate=4e-3, lr_decay=2.6, batch_size=64,
         dropouts=LM_DROPOUTS, dropout_multiplier=0.5, weight_decay=0.01, clip=1.0, betas=(0.7, 0.99),
-        alpha=2.0, beta=1.0,
+        alpha=2.0, beta=1.0, least_tokens=100_000,
     ),
     "paper": Recipe(
         phases=(Phase("all", 15),), learning_rate=4e-3, lr_decay=2.6, batch_size=64,

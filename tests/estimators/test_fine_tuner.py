@@ -205,3 +205,24 @@ def test_many_documents_are_read_in_blocks_that_change_nothing(tiny_lm, monkeypa
     at_once = tiny_lm.transform(TEXTS)
     monkeypatch.setattr(inference, "TEXTS_PER_BLOCK", 5)
     np.testing.assert_allclose(tiny_lm.transform(TEXTS), at_once, rtol=1e-4, atol=1e-6)
+
+
+def test_few_texts_leave_a_pretrained_model_as_it_is_unless_epochs_are_asked_for(saved_lm):
+    untouched = LMFineTuner(saved_lm).fit(TEXTS)
+    assert untouched.stages_ == [] == untouched.history_
+    np.testing.assert_array_equal(
+        untouched.transform(TEXTS), LMFineTuner(saved_lm, epochs=0).fit(TEXTS).transform(TEXTS)
+    )
+    assert LMFineTuner(saved_lm, epochs=1).fit(TEXTS).n_iter_ == 1
+
+
+def test_few_texts_train_what_has_learnt_nothing_yet(saved_lm):
+    assert LMFineTuner(**TINY).fit(TEXTS).n_iter_ > 0
+    assert LMFineTuner(saved_lm, tokenizer="train", vocab_size=300).fit(TEXTS).n_iter_ > 0
+
+
+@pytest.fixture(scope="module")
+def saved_lm(tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "lm.npz"
+    LMFineTuner(**TINY, epochs=1, random_state=0).fit(TEXTS).language_model().save(path)
+    return path

@@ -1,0 +1,83 @@
+"""Work divided among threads, each of which computes its operations alone.
+
+Torch's own threads meet at a barrier in every operation, thousands of times in a recurrent layer. Where another program
+keeps one of them from running, all wait. Threads that share nothing until the end do not.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _Limit:
+    """The process's number of threads an operation: 1 while any user is inside, then what it was."""
+
+    def __init__(self) -> None:
+        self.lock, self.n_users, self.before = Lock(), 0, 1
+
+    def enter(self) -> int:
+        with self.lock:
+            if not self.n_users:
+                self.before = torch.get_num_threads()
+                torch.set_num_threads(1)
+            self.n_users += 1
+            return self.before
+
+    def leave(self) -> None:
+        with self.lock:
+            self.n_users -= 1
+            if not self.n_users:
+                torch.set_num_threads(self.before)
+
+    def begin_child(self) -> None:
+        """In a forked process nobody is inside: the threads of its parent are not there."""
+        if self.n_users:
+            torch.set_num_threads(self.before)
+        self.__init__()  # type: ignore[misc]
+
+
+_limit = _Limit()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_limit.begin_child)
+
+
+@contextmanager
+def one_thread_an_operation() -> Iterator[int]:
+    """Context in which each operation of torch has one thread; gives the number that there may be side by side."""
+    n_threads = _limit.enter()
+    try:
+        yield n_threads
+    finally:
+        _limit.leave()
+
+
+def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Results of a function for items, in their order, computed by as many threads as torch may use.
+
+    What it computes does not depend on their number. Only a few items are under way at a time, so memory is bounded.
+    """
+    with one_thread_an_operation() as n_threads:
+        if n_threads == 1:
+            yield from map(function, items)
+            return
+        with ThreadPoolExecutor(n_threads) as pool:
+            under_way: deque[Future[Any]] = deque()
+            try:
+                for item in items:
+                    under_way.append(pool.submit(function, item))
+                    if len(under_way) > n_threads:
+                        yield under_way.popleft().result()
+                while under_way:
+                    yield under_way.popleft().result()
+            finally:
+                for future in under_way:
+                    future.cancel()

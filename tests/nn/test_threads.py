@@ -1,0 +1,100 @@
+import multiprocessing
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from helpers import TEXTS
+
+from skulmfit.nn.threads import map_in_threads, one_thread_an_operation
+
+
+@pytest.fixture(params=[1, 2, 4])
+def n_threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def test_results_come_in_order(n_threads):
+    def slow_if_even(item):
+        time.sleep(0.002 * (item % 2 == 0))
+        return item * 10
+
+    assert list(map_in_threads(slow_if_even, range(20))) == list(range(0, 200, 10))
+
+
+def test_each_operation_has_one_thread_and_as_many_run_side_by_side_as_torch_may_use(n_threads):
+    barrier = threading.Barrier(n_threads, timeout=20)
+
+    def meet(item):
+        barrier.wait()  # would time out if fewer ran at a time
+        return torch.get_num_threads()
+
+    assert list(map_in_threads(meet, range(2 * n_threads))) == [1] * 2 * n_threads
+    assert torch.get_num_threads() == n_threads
+
+
+def test_few_items_are_under_way_at_a_time(n_threads):
+    taken = 0
+
+    def items():
+        nonlocal taken
+        for item in range(50):
+            taken += 1
+            yield item
+
+    results = map_in_threads(lambda item: item, items())
+    next(results)
+    assert taken <= n_threads + 2
+    results.close()
+    assert torch.get_num_threads() == n_threads
+
+
+def test_an_error_comes_through_and_the_setting_is_put_back(n_threads):
+    def fail(item):
+        raise KeyError(item)
+
+    with pytest.raises(KeyError):
+        list(map_in_threads(fail, range(9)))
+    assert torch.get_num_threads() == n_threads
+
+
+def test_the_setting_is_put_back_when_the_last_of_several_users_leaves(n_threads):
+    first, second = one_thread_an_operation(), one_thread_an_operation()
+    assert first.__enter__() == second.__enter__() == n_threads
+    first.__exit__(None, None, None)
+    assert torch.get_num_threads() == 1
+    second.__exit__(None, None, None)
+    assert torch.get_num_threads() == n_threads
+
+
+def test_features_and_scores_are_the_same_bits_on_any_number_of_threads(tiny_lm):
+    texts, before, found = TEXTS * 40, torch.get_num_threads(), []
+    try:
+        for n in (1, 2, 3):
+            torch.set_num_threads(n)
+            found.append((tiny_lm.transform(texts), tiny_lm.score_samples(texts)))
+    finally:
+        torch.set_num_threads(before)
+    for features, scores in found[1:]:
+        np.testing.assert_array_equal(features, found[0][0])
+        np.testing.assert_array_equal(scores, found[0][1])
+
+
+def _threads_of_a_child(queue):
+    queue.put((torch.get_num_threads(), list(map_in_threads(lambda item: item, range(3)))))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_forked_in_the_middle_has_the_setting_of_before(n_threads):
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    with one_thread_an_operation():
+        child = context.Process(target=_threads_of_a_child, args=(queue,))
+        child.start()
+        assert queue.get(timeout=30) == (n_threads, [0, 1, 2])
+        child.join()
