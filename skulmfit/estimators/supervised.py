@@ -92,13 +92,9 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         """The targets in y, y as the loss takes it, and the weights of the texts with those of their targets."""
 
     def _fit(
-        self,
-        X: Iterable[str],
-        y: ArrayLike,
-        sample_weight: ArrayLike | None,
-        X_val: Iterable[str] | None,
-        y_val: ArrayLike | None,
-    ) -> Self:
+        self, X: Iterable[str], y: ArrayLike, sample_weight: ArrayLike | None,
+        X_val: Iterable[str] | None, y_val: ArrayLike | None,
+    ) -> Self:  # fmt: skip
         """Fit both halves of the method, in the order of the paper."""
         self._check_parameters()
         texts, data = self._check_data(X, y, sample_weight, X_val, y_val)
@@ -132,13 +128,9 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         return self
 
     def _check_data(
-        self,
-        X: Iterable[str],
-        y: ArrayLike,
-        sample_weight: ArrayLike | None,
-        X_val: Iterable[str] | None,
-        y_val: ArrayLike | None,
-    ) -> tuple[list[str], SupervisedData[AnyTargets]]:
+        self, X: Iterable[str], y: ArrayLike, sample_weight: ArrayLike | None,
+        X_val: Iterable[str] | None, y_val: ArrayLike | None,
+    ) -> tuple[list[str], SupervisedData[AnyTargets]]:  # fmt: skip
         """All texts of X, and those to learn from with their targets and weights."""
         texts = self._check_texts(X, reset=True)
         if (X_val is None) != (y_val is None):
