@@ -9,7 +9,7 @@ import torch
 from skulmfit.inference.documents import document_outputs
 from skulmfit.models.fine_tuned_model import FineTunedModel, HeadShape, new_document_network
 from skulmfit.models.language_model import LanguageModel
-from skulmfit.models.sentence_map import build_features
+from skulmfit.models.sentence_map import build_features, resolve_kind
 from skulmfit.models.weights import load_numpy
 from skulmfit.nn.heads import SolvedHead
 from skulmfit.nn.networks import DocumentNetwork
@@ -53,9 +53,8 @@ class Head:
 
     def shape(self, language_model: LanguageModel, recipe: Recipe) -> HeadShape:
         """Its shape on the encoder of a language model."""
-        sentence_map, features = language_model.sentence_map, recipe.features
-        if features == "auto":
-            features = "last_layer" if sentence_map is None else "combined"
+        sentence_map = language_model.sentence_map
+        features = None if recipe.features is None else resolve_kind(recipe.features, sentence_map)
         sentence_dim = 0 if sentence_map is None or features is None else len(sentence_map.bias)
         return HeadShape(self.n_outputs, self.head_dim, features, sentence_dim)
 

@@ -22,13 +22,16 @@ def add_teaching(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     segmenting.add_argument("--folder", type=Path, required=True, help="where the segments go")
     segmenting.add_argument(
-        "--tokenizer", default="en", help="name or file of the model that will be taught, or an encoded corpus"
+        "--tokenizer", default="en", help="take the tokenizer of this model, by name or file, or of an encoded corpus"
     )
     segmenting.add_argument(
         "--most", type=int, default=0, help="keep at most this many segments, chosen at random (default: all)"
     )
     segmenting.add_argument(
-        "--balance", type=float, default=0.5, help="each file is read in proportion to its size to this power"
+        "--balance",
+        type=float,
+        default=0.5,
+        help="read each file in proportion to its size to this power (default 0.5)",
     )
     segmenting.add_argument(
         "--weight", action="append", default=[], metavar="FILE=FACTOR", help="factor on how much of a file is read"
