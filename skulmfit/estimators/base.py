@@ -70,7 +70,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
     n_iter_: int
     vocab_size_: int
 
-    def _check_texts(self, X: Any, *, reset: bool) -> list[str]:
+    def _check_texts(self, X: Iterable[str], *, reset: bool) -> list[str]:
         """Texts of X as a list; `reset` is True in fit."""
         return check_texts(X)
 
@@ -153,7 +153,10 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
         """What became of the pretrained vocabulary: only with another tokenizer, and with one direction."""
         reports = self._state().vocab_transfers
         if len(reports) != 1 or reports[0] is None:
-            raise AttributeError(f"This {type(self).__name__} has no vocab_transfer_.")
+            raise AttributeError(
+                f"This {type(self).__name__} has no vocab_transfer_. A fit with a tokenizer of your own gives it. "
+                "With two directions, each in `directions_` has it."
+            )
         return reports[0]
 
     def _state(self) -> AnyState:
@@ -194,7 +197,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
         -------
         ndarray of shape (n_texts, n_features_out_), float32
             One row per text, in the order given; a text's row does not depend on the other texts. With two directions,
-            the features of the one beside those of the other.
+            those of the forward model come first.
         """
         models, texts = self._state().models, self._check_texts(X, reset=False)
         runtime = Runtime.resolve(self.device)
@@ -210,8 +213,9 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Names of the columns of `transform`.
 
-        The name of the class, of two directions the direction, of several layers the layer, and then last0, ..., max0,
-        ..., mean0, ... for the pooled states and sentence0, ... for the sentence vector.
+        A name begins with that of the class. Then follow the direction if there are two, and the layer if there are
+        several. It ends in last0, ..., max0, ..., mean0, ... for the pooled states, sentence0, ... for the sentence
+        vector.
 
         Parameters
         ----------

@@ -32,7 +32,9 @@ class _Interrupted(Exception):
         self.fitted = fitted
 
 
-def fit_language_model(memory: Any, lm: LMFineTuner, texts: list[str], tasks: FitTasks) -> FittedState[LanguageModel]:
+def fit_language_model(
+    memory: str | joblib.Memory | None, lm: LMFineTuner, texts: list[str], tasks: FitTasks
+) -> FittedState[LanguageModel]:
     """Fit a language-model stage as one of the tasks of a fit, or take what it leaves from the cache."""
     memory = check_memory(memory)
     lm._check_parameters()
@@ -45,7 +47,7 @@ def fit_language_model(memory: Any, lm: LMFineTuner, texts: list[str], tasks: Fi
         return interruption.fitted
 
 
-def encode(memory: Any, tokenizer: AnyTokenizer, texts: list[str]) -> TokenCorpus:
+def encode(memory: str | joblib.Memory | None, tokenizer: AnyTokenizer, texts: list[str]) -> TokenCorpus:
     """Encode texts, or take their ids from the cache."""
     memory = check_memory(memory)
     if not _is_cache(memory) or getattr(tokenizer, "split", None) is not None:
@@ -65,11 +67,11 @@ def _encode(key: str, tokenizer: AnyTokenizer, texts: list[str]) -> TokenCorpus:
     return tokenizer.encode(texts, n_threads=n_threads())
 
 
-def _is_cache(memory: Any) -> bool:
+def _is_cache(memory: joblib.Memory) -> bool:
     return not isinstance(memory, joblib.Memory) or memory.location is not None
 
 
-def _cached(memory: Any, function: Callable, key: str, *args: Any) -> Any:
+def _cached(memory: joblib.Memory, function: Callable, key: str, *args: Any) -> Any:
     """Call a function, or take its result from the cache. The key stands for all other arguments."""
     names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
     location = getattr(memory, "location", None)

@@ -235,7 +235,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         self.classes_ = fitted.targets.classes
         return super()._publish(fitted)
 
-    def _logits(self, X: Any) -> tuple[ClassTargets, np.ndarray]:
+    def _logits(self, X: Iterable[str]) -> tuple[ClassTargets, np.ndarray]:
         """The targets, and logits of every class, (n_texts, n_classes)."""
         fitted = self._state()
         return fitted.targets, fitted.targets.logits(self._outputs(X, fitted))

@@ -54,7 +54,7 @@ class Codec:
         From a reader and JSON to the value.
     """
 
-    kinds: Any
+    kinds: type | tuple[type, ...]
     write: Callable[["Writer", Any, str], Any]
     read: Callable[["Reader", Any], Any]
 

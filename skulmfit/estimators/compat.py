@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from sklearn.base import BaseEstimator
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn before 1.9
@@ -15,7 +17,7 @@ except ImportError:  # scikit-learn before 1.9
         return method
 
 
-def begin_callbacks(estimator: Any) -> Any:
+def begin_callbacks(estimator: BaseEstimator) -> Any:
     """The root of a fit's tree of tasks, None where there are no callbacks."""
     begin = getattr(estimator, "_init_callback_context", lambda max_subtasks: None)
     return begin(max_subtasks=None)

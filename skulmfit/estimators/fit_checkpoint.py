@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from skulmfit.estimators.identity import fit_identity
+from skulmfit.estimators.identity import Identifiable, fit_identity
 from skulmfit.models.archive import written_atomically
 from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.training.callback import Callback
@@ -33,7 +33,7 @@ class FitCheckpoint:
         All that is given to `fit`.
     """
 
-    def __init__(self, folder: str | os.PathLike | None, estimator: Any, *data: Any):
+    def __init__(self, folder: str | os.PathLike | None, estimator: Identifiable, *data: Any):
         self._path = None if folder is None else Path(folder) / fit_identity(estimator, *data)
         self._is_inner = folder is not None and (Path(folder) / _FIT).exists()
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from skulmfit.estimators.base import TextEstimator
 from skulmfit.estimators.fit_checkpoint import FitCheckpoint
 from skulmfit.estimators.fit_tasks import FitTasks
 from skulmfit.nn.runtime import Runtime
@@ -26,7 +27,7 @@ class FitSession:
         All that is learnt from, checked.
     """
 
-    def __init__(self, estimator: Any, X: Any, y: Any, *data: Any):
+    def __init__(self, estimator: TextEstimator, X: list[str], y: object, *data: Any):
         self.tasks = FitTasks(estimator, X, y)
         self.checkpoint = FitCheckpoint(estimator.checkpoint, estimator, *data)
         self.seed = self.checkpoint.seed(estimator._draw_seed())

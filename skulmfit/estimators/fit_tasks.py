@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sklearn.base import BaseEstimator
 from torch import nn
 
 from skulmfit.estimators.compat import begin_callbacks
@@ -20,12 +21,12 @@ class FitTasks(Callback):
     X, y : as given to `fit`
     """
 
-    def __init__(self, estimator: Any, X: Any, y: Any):
+    def __init__(self, estimator: BaseEstimator, X: list[str], y: object):
         self._about = {"estimator": estimator, "X": X, "y": y}
         self._open: list[Any] = []  # tasks, from the root to the one under way
         self._network: nn.Module | None = None  # of the training under way
         # Attributes that the estimator would have if its network were fitted as it is now.
-        self.attributes: Callable[[Any], dict[str, Any]] | None = None
+        self.attributes: Callable[[nn.Module], dict[str, Any]] | None = None
         root = begin_callbacks(estimator)
         if root is not None:
             self._open.append(root)
@@ -49,7 +50,7 @@ class FitTasks(Callback):
         self._end()
 
     @contextmanager
-    def part(self, name: str, sub_estimator: Any = None) -> Iterator[None]:
+    def part(self, name: str, sub_estimator: BaseEstimator | None = None) -> Iterator[None]:
         """A part of the fit as one task: a direction, or the whole fit of a `sub_estimator` with its own tasks."""
         if not self._open:
             yield

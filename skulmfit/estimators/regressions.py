@@ -1,4 +1,4 @@
-"""The regressions that a head starts from: scikit-learn's, on features of the encoder as it is."""
+"""The regressions that a head starts from: scikit-learn's, on features of the encoder before it is fine-tuned."""
 
 import warnings
 
@@ -12,7 +12,7 @@ _ABSENT = -10.0  # logit of a class that no text has
 
 
 def logistic_regression(features: np.ndarray, indices: np.ndarray, weights: np.ndarray, n_classes: int) -> Solution:
-    """Weight (C, F) and bias (C,) of the logits of all classes, given the index of the class of each text, (n,)."""
+    """Logistic regression: weight (C, F) and bias (C,) of the logits, given the index of each text's class, (n,)."""
     coefficients = np.zeros((n_classes, features.shape[1]), np.float32)
     intercepts = np.full(n_classes, _ABSENT, np.float32)
     present = np.unique(indices)
@@ -31,7 +31,7 @@ def logistic_regression(features: np.ndarray, indices: np.ndarray, weights: np.n
 
 
 def ridge_regression(features: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Solution:
-    """Weight (C, F) and bias (C,) of standardised targets (n, C)."""
+    """Ridge regression: weight (C, F) and bias (C,) of the outputs, given standardised targets (n, C)."""
     model = Ridge().fit(features, targets, sample_weight=weights)
     coefficients = np.reshape(model.coef_, (targets.shape[1], -1)).astype(np.float32)
     return coefficients, np.reshape(model.intercept_, -1).astype(np.float32)

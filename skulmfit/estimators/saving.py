@@ -1,7 +1,8 @@
 """Fitted estimators to files: one .npz without pickles and without code."""
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
@@ -18,7 +19,7 @@ _OUTPUT = "_sklearn_output_config"  # what `set_output` leaves
 _FOLDERS = ("memory", "checkpoint")  # of this machine: a file names none
 
 
-def save(estimator: Any, path: str | os.PathLike) -> None:
+def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     """Write a fitted estimator to a file that `skulmfit.load` reads.
 
     Raises
@@ -38,7 +39,7 @@ def save(estimator: Any, path: str | os.PathLike) -> None:
     write_archive(path, KIND, FORMAT, {"skulmfit": __version__, "root": root}, writer.arrays)
 
 
-def codecs(read_estimator: Any) -> dict[str, Codec]:
+def codecs(read_estimator: Callable[[Reader, Any], BaseEstimator]) -> dict[str, Codec]:
     """The table of all that can be in a file. How an estimator is read is an argument, since only its class knows."""
     return VALUES | {
         "frozen": Codec(
@@ -50,7 +51,7 @@ def codecs(read_estimator: Any) -> dict[str, Codec]:
     }
 
 
-def _write_estimator(writer: Writer, estimator: Any, name: str) -> dict[str, Any]:
+def _write_estimator(writer: Writer, estimator: BaseEstimator, name: str) -> dict[str, Any]:
     kind = type(estimator)
     if kind.__name__ not in ESTIMATORS or not kind.__module__.startswith("skulmfit."):
         raise Unwritable(f"{name}={estimator!r}")
@@ -63,5 +64,5 @@ def _write_estimator(writer: Writer, estimator: Any, name: str) -> dict[str, Any
     }
 
 
-def _cannot_read(reader: Reader, code: Any) -> Any:
+def _cannot_read(reader: Reader, code: Any) -> NoReturn:
     raise NotImplementedError

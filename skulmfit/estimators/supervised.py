@@ -2,6 +2,7 @@
 
 import os
 from abc import abstractmethod
+from collections.abc import Iterable
 from functools import partial
 from numbers import Integral
 from typing import Any, Generic, Literal, Self
@@ -9,6 +10,7 @@ from typing import Any, Generic, Literal, Self
 import joblib
 import numpy as np
 from numpy.random import RandomState
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, check_memory
@@ -89,7 +91,10 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
     ) -> tuple[AnyTargets, np.ndarray, np.ndarray]:
         """The targets in y, y as the loss takes it, and the weights of the texts with those of their targets."""
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> Self:
+    def _fit(
+        self, X: Iterable[str], y: ArrayLike, sample_weight: ArrayLike | None,
+        X_val: Iterable[str] | None, y_val: ArrayLike | None,
+    ) -> Self:  # fmt: skip
         """Fit both halves of the method, in the order of the paper."""
         self._check_parameters()
         texts, data = self._check_data(X, y, sample_weight, X_val, y_val)
@@ -123,8 +128,9 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         return self
 
     def _check_data(
-        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any
-    ) -> tuple[list[str], SupervisedData[AnyTargets]]:
+        self, X: Iterable[str], y: ArrayLike, sample_weight: ArrayLike | None,
+        X_val: Iterable[str] | None, y_val: ArrayLike | None,
+    ) -> tuple[list[str], SupervisedData[AnyTargets]]:  # fmt: skip
         """All texts of X, and those to learn from with their targets and weights."""
         texts = self._check_texts(X, reset=True)
         if (X_val is None) != (y_val is None):
@@ -199,7 +205,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         """What the head sees; under the paper's head, [last, max, mean] of the last layer."""
         return build_features(model.head.features or "last_layer", model.architecture, model.sentence_map)
 
-    def _outputs(self, X: Any, fitted: SupervisedState[AnyTargets]) -> list[np.ndarray]:
+    def _outputs(self, X: Iterable[str], fitted: SupervisedState[AnyTargets]) -> list[np.ndarray]:
         """What each head makes of texts, float32 of shape (n_texts, n_outputs)."""
         texts, runtime = self._check_texts(X, reset=False), Runtime.resolve(self.device)
         return [head_outputs(model, texts, runtime, verbose=self.verbose) for model in fitted.models]

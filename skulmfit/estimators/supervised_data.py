@@ -72,7 +72,10 @@ class SupervisedData(Generic[AnyTargets]):
         n_validation = int(np.ceil(fraction * len(rows)))
         n_left = len(rows) - n_validation
         if n_left < 2:
-            raise ValueError(f"early_stopping=True leaves {n_left} of {len(rows)} texts to train on.")
+            raise ValueError(
+                f"early_stopping=True leaves {n_left} of {len(rows)} texts to train on. Give more texts, a smaller "
+                f"validation_fraction than {fraction}, or X_val and y_val."
+            )
         strata = self.targets.strata(self.encoded)
         if strata is not None:
             counts = np.unique(strata, return_counts=True)[1]

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 ClassWeight = dict[Any, float] | Literal["balanced"] | None
 
 
-def check_texts(X: Any) -> list[str]:
+def check_texts(X: Iterable[str]) -> list[str]:
     """Texts of any container as a list of str.
 
     Parameters
@@ -43,7 +44,7 @@ def check_texts(X: Any) -> list[str]:
     return texts
 
 
-def _one_column(X: Any) -> list:
+def _one_column(X: Iterable[str]) -> list[Any]:
     """Rows of a 1-D container, or of a 2-D one with a single column."""
     if isinstance(X, list | tuple) and not any(isinstance(row, list | tuple | np.ndarray) for row in X):
         return [_plain(text) for text in X]
@@ -65,7 +66,7 @@ def _plain(text: Any) -> Any:
     return text.as_py() if hasattr(text, "as_py") else text
 
 
-def check_weights(sample_weight: Any, n_texts: int) -> np.ndarray:
+def check_weights(sample_weight: ArrayLike | None, n_texts: int) -> np.ndarray:
     """Sample weights with a mean of 1 over those above 0; ones where there are none.
 
     Raises

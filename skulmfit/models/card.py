@@ -16,16 +16,16 @@ _WORD = (
 )
 
 
-def write_card(data: LanguageModel, path: Path) -> None:
+def write_card(model: LanguageModel, path: Path) -> None:
     """Write the card of the language model in the file `path` beside it."""
-    path.with_suffix(".md").write_text(render(data, path), encoding="utf-8")
+    path.with_suffix(".md").write_text(render(model, path), encoding="utf-8")
 
 
-def render(data: LanguageModel, path: Path) -> str:
+def render(model: LanguageModel, path: Path) -> str:
     """Markdown of a language model's card."""
-    rows = "\n".join(f"| {name} | {value} |" for name, value in _facts(data, path).items())
-    parts = [f"# `{path.stem}`: a {data.tokenizer.direction} language model", f"| | |\n|---|---|\n{rows}"]
-    if held_out := data.card.get("held_out"):
+    rows = "\n".join(f"| {name} | {value} |" for name, value in _facts(model, path).items())
+    parts = [f"# `{path.stem}`: a {model.tokenizer.direction} language model", f"| | |\n|---|---|\n{rows}"]
+    if held_out := model.card.get("held_out"):
         figures = "\n".join(
             f"| `{name}` | {row['words']:,} | {row['nats_per_word']:.3f} | {row['nats_per_piece']:.3f} "
             f"| {math.exp(row['nats_per_piece']):.1f} |"
@@ -33,21 +33,21 @@ def render(data: LanguageModel, path: Path) -> str:
         )
         head = "| held-out text | words | nats per word | nats per piece | perplexity per piece |\n" + "|---" * 5 + "|"
         parts += [f"{head}\n{figures}", _WORD]
-    if notes := data.card.get("notes"):
+    if notes := model.card.get("notes"):
         parts.append(notes)
     return "\n\n".join(parts) + "\n"
 
 
-def _facts(data: LanguageModel, path: Path) -> dict[str, str]:
-    architecture, card = data.architecture, data.card
-    n_parameters = sum(array.size for array in data.weights.values())
+def _facts(model: LanguageModel, path: Path) -> dict[str, str]:
+    architecture, card = model.architecture, model.card
+    n_parameters = sum(array.size for array in model.weights.values())
     facts = {
         "network": f"AWD-{architecture.kind.upper()}, {architecture.n_layers} layers, embeddings "
         f"{architecture.embedding_dim}, hidden {architecture.hidden_dim}, {architecture.vocab_size:,} pieces",
         "size": f"{n_parameters / 1e6:.2f} million parameters, {path.stat().st_size / 2**20:.1f} MiB",
     }
-    if data.sentence_map is not None:
-        facts["sentence vectors"] = f"{len(data.sentence_map.bias)} numbers, by a linear map of [last, max, mean]"
+    if model.sentence_map is not None:
+        facts["sentence vectors"] = f"{len(model.sentence_map.bias)} numbers, by a linear map of [last, max, mean]"
     if taught := card.get("taught"):
         shown = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in taught.items())
         facts["on what was held out"] = shown

@@ -87,12 +87,12 @@ def load_fastai(
     )
     card = {"notes": f"Imported from the fastai checkpoint {Path(weights).name}."}
     if sentencepiece_model is None:
-        data = LanguageModel(architecture, WordTokenizer(words, direction=direction), arrays, card)
+        model = LanguageModel(architecture, WordTokenizer(words, direction=direction), arrays, card)
     else:
         pieces = LanguageModel(architecture, _Pieces(words), arrays, card)  # type: ignore[arg-type]
-        data = _onto(pieces, Tokenizer(Path(sentencepiece_model).read_bytes(), direction))
-    data.check(repr(os.fspath(weights)))
-    return data
+        model = _onto(pieces, Tokenizer(Path(sentencepiece_model).read_bytes(), direction))
+    model.check(repr(os.fspath(weights)))
+    return model
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,9 @@ class _Pieces:
         return []
 
 
-def _onto(data: LanguageModel, tokenizer: Tokenizer) -> LanguageModel:
+def _onto(model: LanguageModel, tokenizer: Tokenizer) -> LanguageModel:
     """Rows in the order of a SentencePiece model's ids."""
-    moved, transfer = data.with_tokenizer(tokenizer)
+    moved, transfer = model.with_tokenizer(tokenizer)
     if transfer.kept.mean() < 0.5:
         raise ValueError(
             f"The vocabulary has only {transfer.kept.sum()} of the {len(transfer.kept)} pieces of the SentencePiece "

@@ -40,13 +40,13 @@ def load_pretrained(pretrained: str | os.PathLike, direction: str | None = None)
         If the name is unknown, the file is missing or not a language model, or it reads the other way.
     """
     path = locate(pretrained, direction)
-    data = _load_shipped(path) if path.parent == _FOLDER else LanguageModel.load(path)
-    if direction not in (None, data.tokenizer.direction):
+    model = _load_shipped(path) if path.parent == _FOLDER else LanguageModel.load(path)
+    if direction not in (None, model.tokenizer.direction):
         raise ValueError(
-            f"pretrained={os.fspath(pretrained)!r} reads {data.tokenizer.direction}, not {direction}. Give its "
+            f"pretrained={os.fspath(pretrained)!r} reads {model.tokenizer.direction}, not {direction}. Give its "
             f"direction, or a model made by `python -m skulmfit.pretraining train --direction {direction}`, or None."
         )
-    return data
+    return model
 
 
 def locate(pretrained: str | os.PathLike, direction: str | None = None) -> Path:

@@ -29,18 +29,24 @@ class SentenceMap:
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+def resolve_kind(kind: str, sentence_map: SentenceMap | None) -> str:
+    """The kind of features itself, or what "auto" stands for: "combined" if there is a sentence map."""
+    if kind != "auto":
+        return kind
+    return "last_layer" if sentence_map is None else "combined"
+
+
 def build_features(
     kind: str, architecture: Architecture, sentence_map: SentenceMap | None, poolings: tuple[str, ...] = POOLINGS
 ) -> Features:
-    """Features of a kind, on an encoder of an architecture; "auto" takes the best that there are.
+    """Features of a kind, or of "auto", on an encoder of an architecture.
 
     Raises
     ------
     ValueError
         If the kind has sentence vectors, but there is no map onto them.
     """
-    if kind == "auto":
-        kind = "last_layer" if sentence_map is None else "combined"
+    kind = resolve_kind(kind, sentence_map)
     if not FEATURES[kind].sentence_scale:
         return Features(kind, architecture, poolings=poolings)
     if sentence_map is None:

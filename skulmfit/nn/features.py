@@ -4,6 +4,7 @@ Letters in shapes: B batch, E embedding, W width of the pooled layers side by si
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,32 +16,32 @@ from skulmfit.nn.pooling import POOLINGS
 
 @dataclass(frozen=True)
 class FeatureKind:
-    """Which hidden states, and whether the sentence vector, and in what proportion.
+    """A choice of features: pooled states of some layers, the sentence vector, or both, and the scale of each.
 
     Parameters
     ----------
-    n_layers : int
-        So many of the top layers are pooled to [last, max, mean]; 0 for none, -1 for all.
+    n_layers : int or "all"
+        How many of the top layers are pooled to [last, max, mean]; 0 for none.
     pooled_scale : float, default=1.0
         Factor on the pooled states.
     sentence_scale : float, default=0.0
         Length of the sentence vector; 0 for none.
     """
 
-    n_layers: int
+    n_layers: int | Literal["all"]
     pooled_scale: float = 1.0
     sentence_scale: float = 0.0
 
     def n_pooled(self, architecture: Architecture) -> int:
-        """How many layers the encoder must show: at least the last one, from which sentence vectors come."""
-        return architecture.n_layers if self.n_layers < 0 else max(self.n_layers, 1)
+        """How many top layers must be pooled: at least the last one, from which sentence vectors are computed."""
+        return architecture.n_layers if self.n_layers == "all" else max(self.n_layers, 1)
 
 
-# "combined" was found by measurement (docs/results): as it comes it suits a logistic regression with C=1.
+# "combined" was found by measurement (docs/results): without more scaling it suits a logistic regression with C=1.
 FEATURES = {
     "last_layer": FeatureKind(1),
     "last_two_layers": FeatureKind(2),
-    "all_layers": FeatureKind(-1),
+    "all_layers": FeatureKind("all"),
     "sentence": FeatureKind(0, sentence_scale=1.0),
     "combined": FeatureKind(2, pooled_scale=0.5, sentence_scale=2.5),
 }
@@ -83,7 +84,7 @@ class Features(nn.Module):
         return (len(self.poolings) * sum(self.widths) if self.kind.n_layers else 0) + self.sentence_dim
 
     def names(self) -> list[str]:
-        """Names of the features: max7, where there are several layers layer1_max7 (counted from 0), and sentence7."""
+        """Names of the features, such as max7 and sentence7; of several layers layer1_max7, counted from 0."""
         names = []
         if self.kind.n_layers:
             first = self.architecture.n_layers - self.n_layers

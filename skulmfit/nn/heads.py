@@ -35,10 +35,10 @@ class BatchNorm(nn.Module):
 class PoolingHead(nn.Module):
     """Two linear blocks on [last, max, mean] of the hidden states (Howard & Ruder 2018, section 3.3).
 
-    A block is batch norm, dropout and a linear layer, as in the authors' code; ReLU after the first.
+    A block is batch norm, dropout and a linear layer, as in the authors' code. ReLU follows the first block.
     """
 
-    n_layers = 1  # whose states it takes
+    n_layers = 1  # of the encoder, from the top, that the head sees
 
     def __init__(self, input_dim: int, n_outputs: int, head_dim: int = 50, dropouts: tuple[float, float] = (0.4, 0.1)):
         super().__init__()
@@ -58,9 +58,9 @@ class PoolingHead(nn.Module):
 
 
 class SolvedHead(nn.Module):
-    """A linear layer on features of the encoder, which starts as the solution of a regression, and blocks beside it.
+    """A linear layer that starts as a regression on features of the encoder, plus a small network of two layers.
 
-    The two linear blocks, with ReLU between them, add nothing at first: their last weights start at zero.
+    The small network has ReLU between its layers. It adds nothing at first: its last weights start at zero.
     """
 
     def __init__(self, features: Features, n_outputs: int, head_dim: int, dropouts: tuple[float, float] = (0.4, 0.1)):
@@ -74,7 +74,7 @@ class SolvedHead(nn.Module):
 
     @property
     def n_layers(self) -> int:
-        """How many of the encoder's top layers it takes the states of."""
+        """How many of the encoder's top layers the head sees."""
         return self.features.n_layers
 
     def solve(self, weight: Tensor, bias: Tensor) -> None:

@@ -48,14 +48,18 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument(
         "--as-is", action="store_true", help="keep everything: headings, placeholders, stubs, near-copies"
     )
-    encode.add_argument("--vocab-size", type=int, help="pieces of the tokenizer (default 12,000)")
-    encode.add_argument("--tokenizer-words", type=int, help="words it learns from (default 12,000,000)")
-    encode.add_argument("--tokenizer", help="a language model whose tokenizer to take instead")
+    encode.add_argument("--vocab-size", type=int, help="pieces of a new tokenizer (default 12,000)")
+    encode.add_argument(
+        "--tokenizer-words", type=int, help="words that a new tokenizer learns from (default 12,000,000)"
+    )
+    encode.add_argument("--tokenizer", help="take the tokenizer of this language model instead")
     encode.set_defaults(command=_encode)
 
     training = commands.add_parser("train", help="train a language model; also under torchrun")
     training.add_argument("--folder", type=Path, required=True, help="an encoded corpus")
-    training.add_argument("--minutes", type=float, default=math.inf, help="stop after so long, to be resumed")
+    training.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop after this many minutes; --resume goes on"
+    )
     add_run_options(training, PretrainingSettings)
     training.set_defaults(command=_train)
 
@@ -85,7 +89,8 @@ def _encode(options: argparse.Namespace) -> None:
         tokenizer, documents = train_tokenizer(documents, vocab_size=vocab_size, max_words=max_words)
     elif options.vocab_size is not None or options.tokenizer_words is not None:
         raise ValueError(
-            "--vocab-size and --tokenizer-words are for a new tokenizer, --tokenizer has its own pieces: give either."
+            "--vocab-size and --tokenizer-words are for a new tokenizer, but --tokenizer takes a known one. Leave "
+            "out the first two, or --tokenizer."
         )
     else:
         tokenizer = load_pretrained(options.tokenizer).tokenizer.in_direction("forward")
@@ -108,10 +113,12 @@ def _export(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     if options.update_card and options.model in available_models():
-        raise ValueError(f"--update-card writes into a file of yours; {options.model!r} is the package's own.")
-    data = load_pretrained(options.model)
-    figures = {path.name: evaluate(data, read_held_out(path), verbose=1) for path in options.texts}
+        raise ValueError(
+            f"--update-card changes the file of a model, but {options.model!r} is the package's own. Give a path."
+        )
+    model = load_pretrained(options.model)
+    figures = {path.name: evaluate(model, read_held_out(path), verbose=1) for path in options.texts}
     print(json.dumps(figures, indent=2))
     if options.update_card:
-        held_out = data.card.get("held_out", {}) | figures
-        save(replace(data, card=data.card | {"held_out": held_out}), Path(options.model))
+        held_out = model.card.get("held_out", {}) | figures
+        save(replace(model, card=model.card | {"held_out": held_out}), Path(options.model))

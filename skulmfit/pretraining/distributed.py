@@ -33,7 +33,7 @@ def is_first_process() -> bool:
 
 @contextmanager
 def join_processes(device: str) -> Iterator[tuple[Processes, Runtime]]:
-    """Meet the processes that torchrun has started, if it has; each gets a GPU of its own where there are some."""
+    """Join the processes that torchrun has started, if it has started any. With GPUs, each gets one of its own."""
     if not dist.is_torchelastic_launched():
         yield Processes(), Runtime.resolve(device)
         return
@@ -41,13 +41,13 @@ def join_processes(device: str) -> Iterator[tuple[Processes, Runtime]]:
     if runtime.device.type == "cuda":
         runtime = Runtime.resolve(f"cuda:{os.environ['LOCAL_RANK']}")
         torch.cuda.set_device(runtime.device)
-    # What lies on the CPU, a clock or a decision, is agreed on there: a GPU need not be waited for.
+    # The processes agree on clocks and decisions over the CPU, so that nothing waits for a GPU.
     dist.init_process_group("cpu:gloo,cuda:nccl" if runtime.device.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), dist.get_world_size()), runtime
         dist.barrier()
     finally:
-        # What still holds the group's threads, in cycles of references, would abort the process at its end.
+        # Reference cycles may still hold the group's threads, which would abort the process at its end.
         gc.collect()
         dist.destroy_process_group()
 

@@ -17,7 +17,7 @@ _DOCUMENTS_PER_BATCH = 5_000
 
 
 def train_tokenizer(documents: Iterator[str], *, vocab_size: int, max_words: int) -> tuple[Tokenizer, Iterator[str]]:
-    """Train a tokenizer on the first `max_words` words of a stream of documents; the whole stream comes back."""
+    """Train a tokenizer on the first `max_words` words of a stream of documents. Return it and the whole stream."""
     first = list(first_words(documents, max_words))
     return Tokenizer.train(first, vocab_size=vocab_size), itertools.chain(first, documents)
 
@@ -25,7 +25,7 @@ def train_tokenizer(documents: Iterator[str], *, vocab_size: int, max_words: int
 def encode_corpus(documents: Iterator[str], tokenizer: AnyTokenizer, folder: Path) -> TokenCorpus:
     """Encode a stream of documents into `folder`: `ids.npy`, `offsets.npy` and the tokenizer.
 
-    Memory holds one batch of documents and all offsets, never the corpus. What is cut short leaves no `ids.npy`.
+    Memory holds one batch of documents and all offsets, never the corpus. A job that is cut short leaves no `ids.npy`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "ids.npy").unlink(missing_ok=True)
@@ -42,8 +42,8 @@ def encode_corpus(documents: Iterator[str], tokenizer: AnyTokenizer, folder: Pat
             print(f"encoded {n_tokens:,} tokens, {speed:,.0f} a second", flush=True)
         if not n_tokens:
             raise ValueError(
-                "There is no document in the texts. A blank line ends one; those of less than 100 characters are left "
-                "out, but for --as-is."
+                "There is no document in the texts. A blank line ends a document. Documents of less than 100 "
+                "characters are left out; --as-is keeps them."
             )
         np.save(folder / "offsets.npy", np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64))
     return open_corpus(folder)[0]

@@ -26,22 +26,22 @@ def read_held_out(path: Path) -> list[str]:
     if not starts:
         documents = list(split_documents(io.StringIO(text)))
         if not documents:
-            raise ValueError(f"{path} holds no text.")
+            raise ValueError(f"{path} holds no text. Give a file with at least one document.")
         return documents
     edges = [*([0] if text[: starts[0]].strip() else []), *starts, len(text)]
     return [text[start:end] for start, end in itertools.pairwise(edges)]
 
 
 def evaluate(
-    data: LanguageModel, documents: Sequence[str], *, device: str = "auto", verbose: int = 0
+    model: LanguageModel, documents: Sequence[str], *, device: str = "auto", verbose: int = 0
 ) -> dict[str, float]:
     """Nats per word and per piece of documents, each read from a zero state, every piece after `xxbos` predicted.
 
-    A word is what whitespace separates in the text as it is given, so that the figure does not depend on the
-    vocabulary; the likelihood is that of the text as the tokenizer's rules have normalised it.
+    Words are what whitespace separates in the text as it is given, so that the figure does not depend on the
+    vocabulary. The likelihood is that of the text after the tokenizer's rules have normalised it.
     """
-    corpus = data.tokenizer.encode(documents)
-    network, runtime = data.network, Runtime.resolve(device)
+    corpus = model.tokenizer.encode(documents)
+    network, runtime = model.network, Runtime.resolve(device)
     total = -log_likelihoods(network, corpus, runtime, verbose=verbose).sum()
     n_words, n_pieces = sum(len(document.split()) for document in documents), int((corpus.lengths - 1).sum())
     return {

@@ -5,17 +5,19 @@ import math
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from skulmfit.models.card import write_card
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.pretraining.distributed import is_first_process
+from skulmfit.pretraining.run_checkpoint import CheckpointSettings
 from skulmfit.pretraining.start import NetworkSettings
-from skulmfit.pretraining.training import CheckpointSettings
+
+AnySettings = TypeVar("AnySettings", bound=NetworkSettings)
 
 
 def add_card_options(parser: argparse.ArgumentParser) -> None:
-    """What a model card says that the command cannot know."""
+    """Add the options for what a model card should say and the command cannot know."""
     parser.add_argument("--data", default="", help="what the texts are, for the model card")
     parser.add_argument("--licence", default="", help="their licence, for the model card")
     parser.add_argument("--notes", default="", help="known limits, for the model card")
@@ -27,10 +29,15 @@ def card_of(options: argparse.Namespace) -> dict[str, str]:
 
 
 def add_run_options(parser: argparse.ArgumentParser, settings: type[NetworkSettings]) -> None:
-    """Output, checkpoint, card and one option for each setting of a training."""
+    """Add the options for output, checkpoint and card, and one for each setting of a training."""
     parser.add_argument("--output", type=Path, required=True, help="the language model, an .npz file")
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint, if there is one")
-    parser.add_argument("--checkpoint-seconds", type=float, default=120.0, help="what a kill may cost")
+    parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        default=120.0,
+        help="seconds between two checkpoints, the most that a kill may cost",
+    )
     add_card_options(parser)
     for field in fields(settings):
         flag = "--" + field.name.replace("_", "-")
@@ -38,7 +45,7 @@ def add_run_options(parser: argparse.ArgumentParser, settings: type[NetworkSetti
         parser.add_argument(flag, type=field.type, default=field.default, help=meaning)  # type: ignore[arg-type]
 
 
-def settings_of(options: argparse.Namespace, settings: type[Any]) -> Any:
+def settings_of(options: argparse.Namespace, settings: type[AnySettings]) -> AnySettings:
     """The settings that the command line gives."""
     return settings(**{field.name: getattr(options, field.name) for field in fields(settings)})
 
@@ -58,17 +65,17 @@ def train_to_output(
     if options.resume and is_first_process():
         print(f"continuing from {path}" if path.exists() else f"no {path}: starting anew", flush=True)
     checkpoint = CheckpointSettings(path, minutes, options.checkpoint_seconds, options.resume)
-    data = run(checkpoint, card_of(options))
+    model = run(checkpoint, card_of(options))
     if not is_first_process():
         return
-    if data is None:
+    if model is None:
         print(
             f"Stopped before the end. The same command with --resume continues from {path}."
             if path.exists()
             else "Stopped before the first checkpoint: nothing is kept."
         )
         return
-    save(data, output)
+    save(model, output)
     path.unlink(missing_ok=True)
 
 
@@ -80,8 +87,8 @@ def checked_output(options: argparse.Namespace) -> Path:
     return output
 
 
-def save(data: LanguageModel, path: Path) -> None:
+def save(model: LanguageModel, path: Path) -> None:
     """Write a language model and its card."""
-    data.save(path)
-    write_card(data, path)
+    model.save(path)
+    write_card(model, path)
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB; its card is {path.with_suffix('.md')}")

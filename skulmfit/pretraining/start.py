@@ -27,16 +27,16 @@ class NetworkSettings:
     """The network that is trained, and which way it reads."""
 
     direction: str = setting("forward", "forward, or backward to read every document from its end")
-    start_from: str = setting("", "a language model to continue from, whose sizes count then; '' for a new one")
+    start_from: str = setting("", "a language model to continue from, with its own sizes; '' for a new one")
     start_with: str = setting(
-        "all", "what to take of it: all, embeddings under new layers, or turned: all, though it reads the other way"
+        "all", "what to take of it: all; embeddings, with new layers on them; or turned: all, to read the other way"
     )
     architecture: str = setting("lstm", "lstm or qrnn")
     embedding_dim: int = setting(256, "width of embeddings and last layer")
     hidden_dim: int = setting(640, "width of the other layers")
     n_layers: int = setting(3, "recurrent layers")
     embedding_scale: float = setting(16.0, "factor on the embeddings as they enter the first layer")
-    # A compact network that sees every token once has nothing to over-fit.
+    # A compact network that sees every token once does not overfit.
     dropout_multiplier: float = setting(0.0, "factor on AWD-LSTM's dropouts")
 
     def __post_init__(self):
@@ -50,7 +50,13 @@ class NetworkSettings:
 
 
 def starting_point(settings: NetworkSettings, tokenizer: AnyTokenizer) -> LanguageModel | None:
-    """The language model to continue from; it must know the ids of the corpus, and its layers its direction."""
+    """The language model to continue from, if there is one.
+
+    Raises
+    ------
+    ValueError
+        If its tokenizer is not that of the corpus, or it reads in the other direction and should not be turned.
+    """
     if not settings.start_from:
         return None
     start = load_pretrained(settings.start_from)
@@ -84,7 +90,7 @@ def new_network(
         if embeddings["encoder.embedding"].shape != tuple(network.encoder.embedding.shape):
             raise ValueError(
                 f"embedding_dim={settings.embedding_dim} is not that of {settings.start_from!r}, "
-                f"{start.architecture.embedding_dim}."
+                f"{start.architecture.embedding_dim}. Give that as --embedding-dim."
             )
         load_numpy(network, to_numpy(network) | embeddings)
     return network

@@ -1,7 +1,7 @@
-"""Pretraining: a new language model on an encoded corpus, from which a kill takes minutes at most."""
+"""Pretraining: a new language model is trained on an encoded corpus. A kill costs minutes at most."""
 
-import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from pathlib import Path
@@ -13,9 +13,10 @@ import torch
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.runtime import Runtime
-from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
+from skulmfit.pretraining.distributed import Processes, join_processes
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.progress import PretrainingProgress
+from skulmfit.pretraining.run_checkpoint import CheckpointSettings
 from skulmfit.pretraining.start import NetworkSettings, new_network, setting, starting_point
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
@@ -34,20 +35,20 @@ from skulmfit.training.stages import Stage
 class PretrainingSettings(NetworkSettings):
     """Everything a pretraining run depends on, besides its corpus and the number of processes."""
 
-    tokens: int = setting(0, "how much of the corpus, from its start, in whole documents; 0 for all")
-    epochs: int = setting(1, "passes over it")
+    tokens: int = setting(0, "tokens to read from the start of the corpus, in whole documents; 0 for all")
+    epochs: int = setting(1, "passes over the corpus")
     learning_rate: float = setting(3e-3, "peak learning rate")
-    embedding_rate: float = setting(0.5, "that of the embeddings, as a share of it")
+    embedding_rate: float = setting(0.5, "learning rate of the embeddings, as a share of the peak")
     warmup: float = setting(0.1, "share of the updates over which the rate rises to its peak")
-    cooldown: float = setting(0.9, "share of the updates over which it falls at the end; 0 for a run to continue")
+    cooldown: float = setting(0.9, "share of the updates over which the rate falls at the end; 0 for no fall")
     batch_size: int = setting(32, "parallel streams of each process")
     bptt: int = setting(70, "mean number of tokens through which gradients flow back")
     alpha: float = setting(0.0, "activation regularisation (AR)")
     beta: float = setting(0.0, "temporal activation regularisation (TAR)")
     weight_decay: float = setting(0.01, "decoupled weight decay")
     clip: float = setting(1.0, "largest norm of the gradient")
-    seed: int = setting(0, "of everything random")
-    device: str = setting("auto", "where to compute: a GPU where there is one, else the CPU")
+    seed: int = setting(0, "seed of everything random")
+    device: str = setting("auto", "where to compute; auto takes a GPU if there is one, else the CPU")
 
     def __post_init__(self):
         super().__post_init__()
@@ -63,34 +64,21 @@ class PretrainingSettings(NetworkSettings):
             check_number(getattr(self, name), name, Real, low=0, high=1)
 
 
-@dataclass(frozen=True)
-class CheckpointSettings:
-    """Where a run keeps its checkpoint, how often, and for how long it may go on before it stops."""
-
-    path: Path
-    minutes: float = math.inf
-    interval_seconds: float = 120.0
-    resume: bool = False
-
-    def __post_init__(self):
-        for name in ("minutes", "interval_seconds"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be a number of at least 0, got {getattr(self, name)}.")
-
-
 def pretrain(
-    folder: Path, settings: PretrainingSettings, checkpoint: CheckpointSettings, *, card: dict[str, Any] | None = None
+    folder: Path,
+    settings: PretrainingSettings,
+    checkpoint: CheckpointSettings,
+    *,
+    card: dict[str, Any] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> LanguageModel | None:
     """Train on the encoded corpus of a folder; None if the time was used up before the end.
 
-    Under `torchrun` every process calls this, and each gets the model.
+    Under `torchrun` every process calls this, and each gets the model. The `callbacks` watch the training.
     """
-    if checkpoint.path.exists() and not checkpoint.resume:
-        raise FileExistsError(
-            f"{checkpoint.path} is the checkpoint of an unfinished training: continue it with --resume, or remove it."
-        )
+    checkpoint.check()
     with join_processes(settings.device) as (processes, runtime):
-        return _train(folder, settings, checkpoint, processes, runtime, card or {})
+        return _train(folder, settings, checkpoint, processes, runtime, card or {}, callbacks)
 
 
 def _train(
@@ -100,16 +88,18 @@ def _train(
     processes: Processes,
     runtime: Runtime,
     card: dict[str, Any],
+    callbacks: Sequence[Callback],
 ) -> LanguageModel | None:
     corpus, tokenizer, start = _read(folder, settings)
-    history, callbacks = History(), list[Callback]()
+    history = History()
+    identity = asdict(settings) | {"corpus": _checksum(corpus, tokenizer)}
     with runtime.seeded(settings.seed):
-        model = new_network(settings, tokenizer, start).to(runtime.device)
+        network = new_network(settings, tokenizer, start).to(runtime.device)
         if processes.rank:  # the same weights in every process, but other dropouts
             torch.manual_seed(settings.seed + processes.rank)
         rng = np.random.default_rng(settings.seed)
         task = LanguageModelTask(
-            model, corpus, runtime, rng, batch_size=settings.batch_size, bptt=settings.bptt, alpha=settings.alpha,
+            network, corpus, runtime, rng, batch_size=settings.batch_size, bptt=settings.bptt, alpha=settings.alpha,
             beta=settings.beta, rank=processes.rank, world_size=processes.world_size, wrap=processes.wrap,
         )  # fmt: skip
         if task.n_batches() == 0:
@@ -118,20 +108,18 @@ def _train(
                 f"{processes.world_size} process(es); give a larger corpus or a smaller batch_size."
             )
         if processes.rank == 0:
-            callbacks.append(PretrainingProgress(len(corpus.ids) / task.n_batches()))
+            callbacks = [PretrainingProgress(len(corpus.ids) / task.n_batches()), *callbacks]
         finished = train(
-            model, language_model_groups(model), [(_stage(settings, model), task)],
+            network, language_model_groups(network), [(_stage(settings, network), task)],
             settings=OptimizerSettings((0.8, 0.99), settings.weight_decay, settings.clip), runtime=runtime, rng=rng,
-            callbacks=[
-                history, *callbacks, _checkpoint(settings, checkpoint, _checksum(corpus, tokenizer), processes, runtime)
-            ],
+            callbacks=[history, *callbacks, checkpoint.callback(identity, processes, runtime)],
         )  # fmt: skip
     if not finished:
         return None
     seconds = sum(row["seconds"] for row in history.rows)
     figures = {"tokens_seen": len(corpus.ids) * settings.epochs, "hardware": runtime.description()}
     card = card | figures | _provenance(settings, start, processes.world_size, seconds)
-    return LanguageModel.from_network(model, tokenizer, card)
+    return LanguageModel.from_network(network, tokenizer, card)
 
 
 def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> LanguageModel:
@@ -143,20 +131,20 @@ def export(path: Path, folder: Path, *, card: dict[str, Any] | None = None) -> L
     settings = PretrainingSettings(**{name: identity[name] for name in names})
     corpus, tokenizer, start = _read(folder, settings)
     if _checksum(corpus, tokenizer) != identity.get("corpus"):
-        raise ValueError(f"{folder} holds another corpus than the one that {path} is being trained on.")
-    model = new_network(settings, tokenizer, start)
-    model.load_state_dict(state["model"])
+        raise ValueError(f"{folder} holds another corpus than the one of {path}. Give the folder that it trains on.")
+    network = new_network(settings, tokenizer, start)
+    network.load_state_dict(state["model"])
     history = state["callbacks"]["History"]
     seconds = history["seconds"] + sum(row["seconds"] for row in history["rows"])
     n_seen = len(corpus.ids) * state["epoch"] + int(sum(state["weights"])) * identity["processes"]
     provenance = _provenance(settings, start, identity["processes"], seconds)
-    return LanguageModel.from_network(model, tokenizer, (card or {}) | {"tokens_seen": n_seen} | provenance)
+    return LanguageModel.from_network(network, tokenizer, (card or {}) | {"tokens_seen": n_seen} | provenance)
 
 
 def _provenance(
     settings: PretrainingSettings, start: LanguageModel | None, n_processes: int, seconds: float
 ) -> dict[str, Any]:
-    """What the card says of a run, and of the run before it."""
+    """What the card says about a run, and about the run before it."""
     own = {"settings": asdict(settings), "processes": n_processes, "seconds": round(seconds)}
     return own | ({"start": start.card} if start else {})
 
@@ -171,20 +159,10 @@ def _read(folder: Path, settings: PretrainingSettings) -> tuple[TokenCorpus, Any
     return corpus, tokenizer, starting_point(settings, tokenizer)
 
 
-def _stage(settings: PretrainingSettings, model: LanguageModelNetwork) -> Stage:
-    rates = dict.fromkeys(language_model_groups(model), settings.learning_rate)
+def _stage(settings: PretrainingSettings, network: LanguageModelNetwork) -> Stage:
+    rates = dict.fromkeys(language_model_groups(network), settings.learning_rate)
     rates[EMBEDDING] *= settings.embedding_rate
     return Stage("pretraining", rates, settings.epochs, WarmupStableDecay(settings.warmup, settings.cooldown))
-
-
-def _checkpoint(
-    settings: PretrainingSettings, checkpoint: CheckpointSettings, corpus: int, processes: Processes, runtime: Runtime
-) -> Checkpoint:
-    identity = asdict(settings) | {
-        "corpus": corpus, "processes": processes.world_size, "device": runtime.device.type,
-    }  # fmt: skip
-    kind = Checkpoint if processes.world_size == 1 else SharedCheckpoint
-    return kind(checkpoint.path, checkpoint.interval_seconds, identity, max_seconds=60 * checkpoint.minutes)
 
 
 def _checksum(corpus: TokenCorpus, tokenizer: AnyTokenizer) -> int:
@@ -193,6 +171,6 @@ def _checksum(corpus: TokenCorpus, tokenizer: AnyTokenizer) -> int:
 
 
 def first_documents(corpus: TokenCorpus, n_tokens: int) -> TokenCorpus:
-    """The documents from the start of a corpus that come nearest to `n_tokens` tokens from above."""
+    """As many documents from the start of a corpus as are needed for `n_tokens` tokens, or all."""
     n_documents = min(int(np.searchsorted(corpus.offsets, n_tokens)), len(corpus))
     return TokenCorpus(corpus.ids[: corpus.offsets[n_documents]], corpus.offsets[: n_documents + 1])

@@ -1,45 +1,14 @@
 """Callback: how a training is watched. Progress bars, history, early stopping and checkpoints all are callbacks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from skulmfit.training.stages import Stage
-
-
-class BatchLoss(NamedTuple):
-    """Loss of one batch."""
-
-    objective: Tensor  # what is minimised
-    loss: Tensor  # what is reported: the objective without its regularisation
-    weight: float  # of this batch in the epoch's mean
-    rate_scale: float = 1.0  # factor on the learning rate of this update
-
-
-class Task(Protocol):
-    """Data and loss of a stage, as the loop needs them."""
-
-    def n_batches(self) -> int:
-        """Number of batches in an epoch, each of them one update."""
-
-    def batches(self, rng: np.random.Generator) -> Iterable[Any]:
-        """Batches of one epoch."""
-
-    def loss(self, batch: Any) -> BatchLoss:
-        """Loss of the network, in its present state, on a batch."""
-
-    def validation_loss(self) -> float | None:
-        """Loss on the validation data, None where there are none."""
-
-    def state(self) -> Any:
-        """What the task carries from batch to batch, for a checkpoint."""
-
-    def load_state(self, state: Any) -> None:
-        """Carry on with a saved state."""
+from skulmfit.training.task import Task
 
 
 @dataclass

@@ -9,7 +9,7 @@ import torch
 from skulmfit.inference.documents import document_outputs
 from skulmfit.models.fine_tuned_model import FineTunedModel, HeadShape, new_document_network
 from skulmfit.models.language_model import LanguageModel
-from skulmfit.models.sentence_map import build_features
+from skulmfit.models.sentence_map import build_features, resolve_kind
 from skulmfit.models.weights import load_numpy
 from skulmfit.nn.heads import SolvedHead
 from skulmfit.nn.networks import DocumentNetwork
@@ -30,7 +30,7 @@ Solver = Callable[[np.ndarray, np.ndarray, np.ndarray], Solution]
 
 @dataclass(frozen=True)
 class Head:
-    """What stands on the encoder: its sizes, the loss of its outputs, and where a solved one starts.
+    """A head to be trained: its sizes, the losses of its outputs, and the regression that a solved head starts from.
 
     Parameters
     ----------
@@ -52,10 +52,9 @@ class Head:
     solve: Solver
 
     def shape(self, language_model: LanguageModel, recipe: Recipe) -> HeadShape:
-        """Its shape on a language model."""
-        sentence_map, features = language_model.sentence_map, recipe.features
-        if features == "auto":
-            features = "last_layer" if sentence_map is None else "combined"
+        """Its shape on the encoder of a language model."""
+        sentence_map = language_model.sentence_map
+        features = None if recipe.features is None else resolve_kind(recipe.features, sentence_map)
         sentence_dim = 0 if sentence_map is None or features is None else len(sentence_map.bias)
         return HeadShape(self.n_outputs, self.head_dim, features, sentence_dim)
 
@@ -143,7 +142,7 @@ def batch_size(recipe: Recipe, n_documents: int) -> int:
 
 @dataclass(frozen=True)
 class _Tasks:
-    """Makes the task of each stage: a stage of the head alone reads the encoder's states once."""
+    """Makes the task of each stage. A task of the head alone computes the encoder's states only once."""
 
     network: DocumentNetwork
     head: Head

@@ -62,7 +62,10 @@ def fine_tune_language_model(
         If the recipe is one of a classifier, without a number of streams.
     """
     if recipe.batch_size == "auto":
-        raise ValueError("A language model needs a recipe with a number of streams, but its batch_size is 'auto'.")
+        raise ValueError(
+            "A language model needs a recipe with a number of streams, but its batch_size is 'auto'. "
+            "Start from one of skulmfit.LANGUAGE_MODEL_RECIPES."
+        )
     network = start.build(recipe.dropouts * recipe.dropout_multiplier).to(runtime.device)
     task = LanguageModelTask(
         network, corpus, runtime, rng, batch_size=n_streams(len(corpus.ids), recipe.batch_size, bptt), bptt=bptt,

@@ -13,7 +13,7 @@ from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.runtime import Runtime
 from skulmfit.text.streams import StreamBatch, bptt_lengths, shuffled_stream, stream_batches
 from skulmfit.text.token_corpus import TokenCorpus
-from skulmfit.training.callback import BatchLoss
+from skulmfit.training.task import BatchLoss
 
 
 class LanguageModelLoss(nn.Module):

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from skulmfit.nn.runtime import Runtime, release_free_memory
-from skulmfit.training.callback import Callback, Task, TrainingRun
+from skulmfit.training.callback import Callback, TrainingRun
 from skulmfit.training.checkpoint import OutOfTime
 from skulmfit.training.layer_groups import LayerGroups
 from skulmfit.training.stages import Stage
+from skulmfit.training.task import Task
 
 _UPDATES_BETWEEN_PAUSES = 20  # between them a GPU is never waited for
 

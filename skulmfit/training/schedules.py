@@ -55,17 +55,17 @@ class OneCycle:
 class WarmupStableDecay:
     """A linear rise of the rate, a plateau, a linear fall. A run that only falls can end another one early."""
 
-    rise: float = 0.1  # shares of the updates
-    fall: float = 0.9
+    warmup: float = 0.1  # shares of the updates
+    cooldown: float = 0.9
     ratio: float = 32.0
 
     def rate(self, update: int, n_updates: int) -> float:
         """Factor on the peak learning rate."""
         shares = [1.0]
-        if self.rise:
-            shares.append(update / (self.rise * n_updates))
-        if self.fall:
-            shares.append((1 - update / n_updates) / self.fall)
+        if self.warmup:
+            shares.append(update / (self.warmup * n_updates))
+        if self.cooldown:
+            shares.append((1 - update / n_updates) / self.cooldown)
         return (1 + min(shares) * (self.ratio - 1)) / self.ratio
 
     def momentum(self, update: int, n_updates: int) -> float | None:

@@ -14,7 +14,7 @@ from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
 from skulmfit.text.document_batches import bucketed_order, document_batches, merge_single_documents, pad
 from skulmfit.text.token_corpus import TokenCorpus
-from skulmfit.training.callback import BatchLoss
+from skulmfit.training.task import BatchLoss
 
 MAX_BACKPROP = 1400  # fastai's 20 * 70: gradients reach this far back from the end of a batch
 _TOKENS_PER_BATCH = 1 << 14  # padded, within the reach of gradients: bounds memory, whatever the lengths

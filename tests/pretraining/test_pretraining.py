@@ -9,26 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import TEXTS
+from runs import KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, TORCHRUN, WORDS, run, same_weights
 
 from skulmfit import LMFineTuner
 from skulmfit.models.registry import load_pretrained
+from skulmfit.pretraining.cleaning import clean
 from skulmfit.pretraining.cli import main
-from skulmfit.pretraining.corpus import clean, read_documents
+from skulmfit.pretraining.corpus import read_documents
 from skulmfit.pretraining.encoding import encode_corpus, open_corpus
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
 from skulmfit.text.rules import apply_rules
 
 LONG = "This is the text of a document that is long enough to be read, since it has more than twenty words in it."
 SIZES = ["--embedding-dim=8", "--hidden-dim=8", "--n-layers=1", "--batch-size=2", "--bptt=20", "--dropout-multiplier=1"]
-WORDS = "time year people way day man thing woman life child world school state family student group".split()
-
-
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-
-
-def run(command):
-    """What a command prints, run from the project's root."""
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]).stdout
 
 
 def documents(n, seed=0):
@@ -94,7 +87,7 @@ def test_a_damaged_gzip_file_is_an_error_without_a_traceback(tmp_path):
 @pytest.mark.parametrize("option", ["--vocab-size=500", "--tokenizer-words=500"])
 def test_what_is_for_a_new_tokenizer_is_refused_beside_a_given_one(tmp_path, option):
     (tmp_path / "a.txt").write_text(documents(1)[0])
-    with pytest.raises(SystemExit, match="give either"):
+    with pytest.raises(SystemExit, match="are for a new tokenizer"):
         main(["encode", str(tmp_path / "a.txt"), "--folder", str(tmp_path), "--tokenizer=en", option])
 
 
@@ -124,12 +117,6 @@ def trained(encoded, tmp_path_factory):
     output = tmp_path_factory.mktemp("trained") / "lm.npz"
     main(["train", "--folder", str(encoded), "--output", str(output), *SIZES, "--data=Sixteen words", "--licence=none"])
     return output
-
-
-def same_weights(one, other):
-    one, other = load_pretrained(one).weights, load_pretrained(other).weights
-    assert one.keys() == other.keys()
-    return all(np.array_equal(array, other[name]) for name, array in one.items())
 
 
 def test_an_encoded_corpus_is_memory_mapped_and_decodes_to_its_text(encoded):
@@ -218,22 +205,6 @@ def test_the_card_says_what_the_command_line_said(trained):
     assert "| data | Sixteen words |" in card
     assert "--bptt 20" in card
     assert "a forward language model" in card
-
-
-KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT = """
-import os, torch
-from skulmfit.pretraining.cli import main
-save, files = torch.save, []
-def cut_short(state, file):
-    files.append(file)
-    if len(files) == 2:
-        file.write(b"half a checkpoint")
-        file.flush()
-        os.kill(os.getpid(), 9)
-    save(state, file)
-torch.save = cut_short
-main()
-"""
 
 
 def test_a_killed_command_continues_to_the_same_weights(encoded, trained, tmp_path):

@@ -8,10 +8,10 @@ from helpers import LABELS, TEXTS, TINY
 from skulmfit import LMFineTuner, ULMFiTClassifier
 from skulmfit.nn.dropout import LM_DROPOUTS
 from skulmfit.nn.runtime import Runtime
+from skulmfit.pretraining.run_checkpoint import CheckpointSettings
 from skulmfit.pretraining.teaching.run import teach
 from skulmfit.pretraining.teaching.settings import TeachingSettings
-from skulmfit.pretraining.training import CheckpointSettings
-from skulmfit.training import loop
+from skulmfit.pretraining.teaching.teaching_task import TeachingTask
 from skulmfit.training.language_model_task import LanguageModelTask
 
 pytestmark = [
@@ -57,24 +57,25 @@ def test_updates_of_a_language_model_do_not_wait_for_the_gpu(tiny_lm):
 
 
 def test_updates_of_a_teaching_do_not_wait_for_the_gpu(tmp_path, monkeypatch):
-    tokenizer, rng = LMFineTuner(**TINY, epochs=1).fit(TEXTS)._tokenizer, np.random.default_rng(0)
+    tokenizer, rng = LMFineTuner(**TINY, epochs=1).fit(TEXTS).language_model().tokenizer, np.random.default_rng(0)
     corpus = tokenizer.encode([f"{one} {other}" for one in TEXTS[:6] for other in TEXTS[:6]])
     np.save(tmp_path / "ids.npy", corpus.ids)
     np.save(tmp_path / "offsets.npy", corpus.offsets)
     (tmp_path / "tokenizer.model").write_bytes(tokenizer.model)
     (tmp_path / "vectors").mkdir()
     np.save(tmp_path / "vectors" / "0.npy", rng.normal(size=(len(corpus), 5)))
-    update, modes = loop._Loop._update, []
+    batches, modes = TeachingTask.batches, []
 
-    def careful_update(run, batch):
-        modes.append("error" if run.n_done else "default")  # the first one sets libraries up
-        torch.cuda.set_sync_debug_mode(modes[-1])
-        try:
-            update(run, batch)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
+    def careful_batches(task, rng):
+        for batch in batches(task, rng):
+            modes.append("error" if batch.update else "default")  # the first one sets libraries up
+            torch.cuda.set_sync_debug_mode(modes[-1])
+            try:
+                yield batch
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
 
-    monkeypatch.setattr(loop._Loop, "_update", careful_update)
+    monkeypatch.setattr(TeachingTask, "batches", careful_batches)
     settings = TeachingSettings(embedding_dim=8, hidden_dim=8, updates=12, device="cuda", segment_pieces=200, streams=4)
     data = teach(tmp_path, settings, CheckpointSettings(tmp_path / "lm.checkpoint"), texts=tmp_path)
     assert modes.count("error") == 11

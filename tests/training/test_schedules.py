@@ -35,7 +35,7 @@ def test_a_trapezoid_without_a_plateau_is_slanted_triangular():
 
 
 def test_a_trapezoid_keeps_its_peak_between_rise_and_fall():
-    rates = [WarmupStableDecay(rise=0.2, fall=0.4, ratio=4.0).rate(step, 10) for step in range(10)]
+    rates = [WarmupStableDecay(warmup=0.2, cooldown=0.4, ratio=4.0).rate(step, 10) for step in range(10)]
     assert rates == pytest.approx([0.25, 0.625, 1, 1, 1, 1, 1, 0.8125, 0.625, 0.4375])
 
 

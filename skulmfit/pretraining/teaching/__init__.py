@@ -1,1 +1,4 @@
-"""Teaching: segments, a sentence encoder's vectors of them, a run that learns both. Knows nothing of the estimators."""
+"""Teaching: a language model learns to give segments of text the vectors that a sentence encoder gives them.
+
+Knows nothing of the estimators.
+"""

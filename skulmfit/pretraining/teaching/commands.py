@@ -18,35 +18,44 @@ def add_teaching(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     segmenting.add_argument(
         "texts",
         nargs="+",
-        help="text files (.txt, .gz, .bz2), folders, or -; without blank lines in it a file holds a text a line",
+        help="text files (.txt, .gz, .bz2), folders, or -; in a file without blank lines every line is a text",
     )
     segmenting.add_argument("--folder", type=Path, required=True, help="where the segments go")
     segmenting.add_argument(
-        "--tokenizer", default="en", help="of the model to be taught: its name or file, or an encoded corpus"
-    )
-    segmenting.add_argument("--most", type=int, default=0, help="a random choice of so many segments (default: all)")
-    segmenting.add_argument(
-        "--balance", type=float, default=0.5, help="files are read in proportion to their size to this power"
+        "--tokenizer", default="en", help="take the tokenizer of this model, by name or file, or of an encoded corpus"
     )
     segmenting.add_argument(
-        "--weight", action="append", default=[], metavar="FILE=FACTOR", help="read so much more of a file than so"
+        "--most", type=int, default=0, help="keep at most this many segments, chosen at random (default: all)"
+    )
+    segmenting.add_argument(
+        "--balance",
+        type=float,
+        default=0.5,
+        help="read each file in proportion to its size to this power (default 0.5)",
+    )
+    segmenting.add_argument(
+        "--weight", action="append", default=[], metavar="FILE=FACTOR", help="factor on how much of a file is read"
     )
     segmenting.set_defaults(command=_segment)
 
-    embedding = commands.add_parser("embed", help="get a teacher's vectors of the segments; a killed job goes on")
+    embedding = commands.add_parser(
+        "embed", help="get a teacher's vectors of the segments; after a kill the same command goes on"
+    )
     embedding.add_argument("--folder", type=Path, required=True, help="segments")
     source = embedding.add_mutually_exclusive_group(required=True)
     source.add_argument("--teacher", help="a sentence-transformers model, by name or folder")
-    source.add_argument("--vectors", type=Path, help="vectors that you have made of segments.txt, an .npy file")
-    embedding.add_argument("--batch-size", type=int, default=64, help="segments that the teacher reads at a time")
-    embedding.add_argument("--device", help="where it computes (default: a GPU where there is one)")
+    source.add_argument("--vectors", type=Path, help="an .npy file with your own vectors of segments.txt")
+    embedding.add_argument("--batch-size", type=int, default=64, help="segments that the teacher reads at once")
+    embedding.add_argument("--device", help="where the teacher computes (default: a GPU if there is one)")
     embedding.set_defaults(command=_embed)
 
-    teaching = commands.add_parser("teach", help="teach a language model a teacher's vectors; also under torchrun")
+    teaching = commands.add_parser(
+        "teach", help="teach a language model to give a teacher's vectors; also under torchrun"
+    )
     teaching.add_argument("--folder", type=Path, required=True, help="segments and vectors")
     teaching.add_argument("--texts", type=Path, help="an encoded corpus to read as streams, beside the segments")
     teaching.add_argument(
-        "--teacher", default="", help="whose the vectors are, for the model card (as `embed` knows it)"
+        "--teacher", default="", help="name of the teacher, for the model card (default: what `embed` was given)"
     )
     add_run_options(teaching, TeachingSettings)
     teaching.set_defaults(command=_teach)

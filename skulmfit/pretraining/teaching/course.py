@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 
 class Course:
-    """The way from 0 to 1 that a run goes, and the factor on its learning rate: up, flat, and linearly down to zero.
+    """How far a run has come, from 0 to 1, and the factor on its learning rate, which rises, stays and falls to 0.
 
     Parameters
     ----------
     updates : int
-        Length of the run; 0 to go by the clock.
+        Length of the run in updates; 0 to go by the clock.
     seconds : float
         Length of the run by the clock.
     warmup, cooldown : float
-        Shares of the way in which the rate rises and falls.
+        Shares of the run in which the rate rises and falls.
     agree : callable
-        From this process's clock to the one that counts for all.
+        From the seconds of this process's clock to those of the clock that counts for all processes.
     """
 
     def __init__(
@@ -25,13 +25,13 @@ class Course:
         agree: Callable[[float], float] = lambda seconds: seconds,
     ):  # fmt: skip
         self.updates, self.seconds, self.warmup, self.cooldown, self.agree = updates, seconds, warmup, cooldown, agree
-        self.share = 0.0  # of the way, before the last update
+        self.share = 0.0  # of the run, before the last update
         self._before, self._started = 0.0, math.nan
 
-    def rate(self, step: int) -> float:
-        """Factor on the learning rate of update `step`, counted from 0, which is about to be made."""
+    def rate(self, update: int) -> float:
+        """Factor on the learning rate of an update, counted from 0, that is about to be made."""
         seconds = self.elapsed()
-        self.share = step / self.updates if self.updates else min(self.agree(seconds) / self.seconds, 1.0)
+        self.share = update / self.updates if self.updates else min(self.agree(seconds) / self.seconds, 1.0)
         rising = self.share / self.warmup if self.warmup else 1.0
         falling = (1 - self.share) / self.cooldown if self.cooldown else 1.0
         return min(rising, 1.0, falling)

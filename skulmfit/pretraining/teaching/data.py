@@ -1,4 +1,4 @@
-"""The data of a teaching run: on the device what is learnt from, beside it what is held out."""
+"""The data of a teaching run: what it learns from, on the device, and what is held out."""
 
 import zlib
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.teaching.folder import TeachingFolder
 from skulmfit.pretraining.teaching.held_out import HeldOut
 from skulmfit.pretraining.teaching.on_device import TextsOnDevice, unit_vectors_on_device
-from skulmfit.pretraining.teaching.task import Documents, TaughtSegments
+from skulmfit.pretraining.teaching.teaching_task import Documents, TaughtSegments
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.rules import CAPITALISED, UPPER_CASE
 from skulmfit.text.token_corpus import TokenCorpus
@@ -24,7 +24,7 @@ _HELD_OUT_LENGTH = 256  # pieces of a document
 
 @dataclass(frozen=True)
 class TeachingData:
-    """What is learnt from and what is held out, and a number that other data do not share."""
+    """What a run learns from, what is held out, and a checksum of both."""
 
     segments: TaughtSegments
     documents: Documents | None
@@ -50,11 +50,11 @@ def load_data(
             examples = TokenCorpus.from_documents(corpus[row][:_HELD_OUT_LENGTH] for row in others)
         checksum = _checksum(corpus, checksum)
     forward = HeldOut(folder.segments.take(held_out), vectors, examples)
-    return TeachingData(segments, documents, forward.turned() if direction == "backward" else forward, checksum)
+    return TeachingData(segments, documents, forward.backward() if direction == "backward" else forward, checksum)
 
 
 def _split(n: int, n_held_out: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """What is kept to learn from, and what is held out, both in rising order."""
+    """Rows to learn from, and rows to hold out, both in rising order."""
     order = rng.permutation(n)
     n_held_out = min(n_held_out, int(n * _SHARE_HELD_OUT))
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])

@@ -91,7 +91,7 @@ def load_teacher(teacher: str, device: str | None) -> Any:
 
 
 def write_vectors(folder: Path, n_segments: int, embed_segments: Embed, teacher: str) -> None:
-    """Write vectors part by part, but for the parts that are there, and say how it goes on."""
+    """Write the vectors of all parts that are not there yet, and print how far it is."""
     parts = folder / VECTORS
     parts.mkdir(exist_ok=True)
     _claim(folder, teacher)
@@ -114,7 +114,7 @@ def write_vectors(folder: Path, n_segments: int, embed_segments: Embed, teacher:
 
 
 def _claim(folder: Path, teacher: str) -> None:
-    """Write down whose vectors these are; refuse to mix two teachers'; remove what a kill has cut short."""
+    """Note whose vectors these are, remove what a kill has cut short, and refuse to mix two teachers."""
     parts, named = folder / VECTORS, folder / TEACHER
     for cut_short in parts.glob("*.part"):
         cut_short.unlink()

@@ -3,14 +3,14 @@
     ids.npy           uint16 or int32 (n_pieces,): segments one after another, each from its `xxbos`, read forward
     offsets.npy       int64 (n_segments + 1,): segment i is ids[offsets[i]:offsets[i + 1]], of at least 2 pieces
     tokenizer.model   the tokenizer's `model` bytes
-    weights.npy       float32 (n_segments,): how often an epoch reads each, on average; without it each once
-    vectors/*.npy     float16, float32 or float64 (n, D): in the order of their names together one row a segment
-    segments.txt      one segment a line: only `embed` reads it
-    sources.json      number of segments by file, in their order; for whoever wants to weigh them anew
+    weights.npy       float32 (n_segments,): how often an epoch reads each, on average; without this file once
+    vectors/*.npy     float16, float32 or float64 (n, D): together one row per segment, in the order of the names
+    segments.txt      one segment per line; only `embed` reads it
+    sources.json      number of segments of each file, in the order of the files; to make other weights
     teacher.json      {"teacher": NAME}, for the model's card; may be missing
 
-The first three are those of an encoded corpus, such as `--texts` takes. `segment` and `embed` write such a folder; so
-does a script, in a few lines, from flat ids, the length of each segment, and vectors of any length but 0:
+The first three are those of an encoded corpus, as `--texts` takes it. `segment` and `embed` write such a folder. A
+script can write one too, from flat ids, the length of each segment, and vectors, which may have any length but 0:
 
     np.save(folder / "ids.npy", ids.astype(np.uint16))
     np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
@@ -49,7 +49,7 @@ class TeachingFolder:
         return self.vectors[0].shape[1]
 
     def teacher(self) -> str:
-        """Whose the vectors are, as far as the folder says."""
+        """Name of the teacher; empty if the folder does not say."""
         named = self.path / TEACHER
         return json.loads(named.read_text(encoding="utf-8"))["teacher"] if named.exists() else ""
 
@@ -62,7 +62,7 @@ def open_folder(path: Path) -> TeachingFolder:
     FileNotFoundError
         If it has no segments or no vectors.
     ValueError
-        If numbers of segments, weights and vectors differ, or a segment or a weight makes no sense.
+        If the numbers of segments, weights and vectors differ, a segment is too short, or a weight is below 0.
     """
     if not (path / IDS).exists():
         raise FileNotFoundError(f"{path} holds no segments; make some with `segment FILES --folder {path}`.")

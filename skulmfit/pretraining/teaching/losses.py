@@ -1,4 +1,4 @@
-"""What a student is taught by: the teacher's vectors, their similarities, and the next piece of texts.
+"""The losses that teach a student: of the teacher's vectors, of their similarities, and of the next piece.
 
 Letters in shapes: B batch, T time, E embedding, D width of the teacher's vectors.
 """
@@ -57,14 +57,14 @@ class TeachingLoss(nn.Module):
         `stream` is inputs and targets (B, T) with `state` before them, `segments` padded ids (B, T), lengths (B,) and
         the teacher's vectors (B, D).
         """
-        model, weights = self.student.language_model, self.mixture
+        network, weights = self.student.language_model, self.mixture
         ids, lengths, vectors = segments
         parts = dict.fromkeys(PARTS, vectors.new_zeros(()))
         if stream is not None:
-            encoded = model(stream[0], state)
+            encoded = network(stream[0], state)
             state = detach(encoded.state)
-            parts["lm"] = model.cross_entropy(encoded.output, stream[1], dtype=self.dtype)
-        output = model(ids, model.encoder.initial_state(len(ids))).output
+            parts["lm"] = network.cross_entropy(encoded.output, stream[1], dtype=self.dtype)
+        output = network(ids, network.encoder.initial_state(len(ids))).output
         if weights.segment_lm:
             parts["segment_lm"] = self._sampled_cross_entropy(output, ids, lengths)
         if weights.cosine or weights.relations:
@@ -80,14 +80,15 @@ class TeachingLoss(nn.Module):
         n_samples = max(1, int(self.mixture.sampled * ids.numel()))
         rows = torch.randint(len(ids), (n_samples,), device=ids.device)
         columns = (torch.rand(n_samples, device=ids.device) * (lengths[rows] - 1)).long()
-        model = self.student.language_model
-        return model.cross_entropy(output[rows, columns][None], ids[rows, columns + 1][None], dtype=self.dtype)
+        network = self.student.language_model
+        return network.cross_entropy(output[rows, columns][None], ids[rows, columns + 1][None], dtype=self.dtype)
 
 
 def relation_loss(vectors: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """Cross-entropy between softmaxes of similarities, of vectors and the teacher's (B, D), all of length 1.
 
-    The similarities are those of each text, by the student or by the teacher, to all texts by the teacher.
+    All similarities are with the teacher's vectors: those of the teacher's own vectors are the targets, those of the
+    student's vectors are trained.
     """
     targets = (teacher @ teacher.T / temperature).softmax(dim=1)  # (B, B)
     return -(targets * F.log_softmax(vectors @ teacher.T / temperature, dim=1)).sum(dim=1).mean()

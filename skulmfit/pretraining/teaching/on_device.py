@@ -1,4 +1,4 @@
-"""Texts and vectors that lie on the device and are gathered there, so that an update waits for nothing."""
+"""Texts and vectors that lie on the device and are gathered there, so that an update never waits."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _ROWS_PER_COPY = 1 << 16
 
 @dataclass(frozen=True)
 class TextsOnDevice:
-    """Texts as slices of one flat tensor of ids, read forward or backward (from the end, but for the first id)."""
+    """Texts as slices of one flat tensor of ids. Backward, the first id stays first and the others are reversed."""
 
     ids: Tensor  # (n_pieces,), int32
     starts: Tensor  # (n_texts,)
@@ -43,13 +43,13 @@ class TextsOnDevice:
         lengths = torch.cat([self.lengths, other.lengths])
         return TextsOnDevice(torch.cat([self.ids, other.ids]), starts, lengths, self.direction)
 
-    def padded(self, rows: Tensor, n_columns: int, pad_id: int) -> tuple[Tensor, Tensor]:
+    def padded(self, rows: Tensor, n_columns: int) -> tuple[Tensor, Tensor]:
         """Right-padded ids (B, T) and lengths (B,) of the texts `rows` (B,), none longer than T."""
         lengths = self.lengths[rows]
         columns = torch.arange(n_columns, device=rows.device)[None]  # (1, T)
         positions = self._positions(self.starts[rows][:, None], lengths[:, None], columns)
         ids = self.ids[positions.clamp(0, len(self.ids) - 1)].long()
-        return ids.masked_fill(columns >= lengths[:, None], pad_id), lengths
+        return ids.masked_fill(columns >= lengths[:, None], 0), lengths
 
     def joined(self, rows: Tensor, n_pieces: int) -> Tensor:
         """The texts `rows`, which have n_pieces ids together, one after another: (n_pieces,)."""

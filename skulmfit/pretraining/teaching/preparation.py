@@ -22,7 +22,7 @@ def prepare(
     paths: Sequence[str | Path], tokenizer: AnyTokenizer, folder: Path,
     *, most: int = 0, balance: float = 0.5, factors: Mapping[str, float] | None = None, seed: int = 0,
 ) -> dict[str, int]:  # fmt: skip
-    """Write the segments of text files into a folder; how many there are, by file.
+    """Write the segments of text files into a folder. Return their number by file.
 
     Parameters
     ----------
@@ -31,19 +31,19 @@ def prepare(
         Of the model that will be taught.
     folder : Path
     most : int, default=0
-        A random choice of so many segments at most; 0 for all.
+        Keep at most this many segments, chosen at random; 0 for all.
     balance : float, default=0.5
-        An epoch reads each file in proportion to its number of segments to this power: 1 reads all as often, 0 as
-        much of every file.
+        An epoch reads each file in proportion to its number of segments to this power. With 1 it reads all segments
+        equally often, with 0 as much of every file.
     factors : mapping of str to float, optional
-        By name or path of a file: how much more of it is read than so.
+        By name or path of a file: factor on how much of it is read.
     seed : int, default=0
-        Of the lengths of segments and of the choice.
+        Seed of the lengths of segments and of the choice.
 
     Raises
     ------
     FileExistsError
-        If the folder holds vectors, which are of other segments.
+        If the folder holds vectors already: they are of other segments.
     ValueError
         If there is no segment in the files, or a factor names no file.
     """
@@ -51,7 +51,9 @@ def prepare(
         raise FileExistsError(f"{folder / VECTORS} holds vectors of other segments; remove it, or give a new folder.")
     files, factors = text_files(paths), factors or {}
     if unknown := set(factors) - {name for path in files for name in (path.name, str(path))}:
-        raise ValueError(f"--weight names {', '.join(unknown)}, none of the files: {', '.join(map(str, files))}.")
+        raise ValueError(
+            f"--weight names {', '.join(unknown)}, which is none of the files: {', '.join(map(str, files))}."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     counts, rng = np.zeros(len(files), np.int64), random.Random(seed)
     segments = cut_files(files, rng)

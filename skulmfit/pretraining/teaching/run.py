@@ -13,18 +13,17 @@ from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.sentence_map import SentenceMap
 from skulmfit.models.weights import load_numpy, to_numpy
 from skulmfit.nn.runtime import Runtime
-from skulmfit.pretraining.distributed import Processes, SharedCheckpoint, join_processes
+from skulmfit.pretraining.distributed import Processes, join_processes
+from skulmfit.pretraining.run_checkpoint import CheckpointSettings
 from skulmfit.pretraining.start import new_network, starting_point
 from skulmfit.pretraining.teaching.course import Course
 from skulmfit.pretraining.teaching.data import TeachingData, load_data
 from skulmfit.pretraining.teaching.folder import TeachingFolder, open_folder
 from skulmfit.pretraining.teaching.losses import Student, TeachingLoss
 from skulmfit.pretraining.teaching.settings import TeachingSettings
-from skulmfit.pretraining.teaching.task import TeachingTask
 from skulmfit.pretraining.teaching.teaching_progress import TeachingProgress
-from skulmfit.pretraining.training import CheckpointSettings
+from skulmfit.pretraining.teaching.teaching_task import TeachingTask
 from skulmfit.training.callback import Callback
-from skulmfit.training.checkpoint import Checkpoint
 from skulmfit.training.history import History
 from skulmfit.training.layer_groups import EMBEDDING, language_model_groups
 from skulmfit.training.loop import OptimizerSettings, train
@@ -64,10 +63,7 @@ def teach(
     ValueError
         If its parts do not belong together, or a vector is 0 or not finite.
     """
-    if checkpoint.path.exists() and not checkpoint.resume:
-        raise FileExistsError(
-            f"{checkpoint.path} is the checkpoint of an unfinished training: continue it with --resume, or remove it."
-        )
+    checkpoint.check()
     opened = open_folder(folder)
     start = starting_point(settings, opened.tokenizer.in_direction(settings.direction))
     with join_processes(settings.device) as (processes, runtime):
@@ -99,6 +95,7 @@ class _Run:
                 torch.manual_seed(settings.seed + self.processes.rank)
             task = self._task(student)
             history, callbacks = History(), list[Callback]()
+            identity = asdict(settings) | {"data": self.data.checksum}
             if self.processes.rank == 0:
                 callbacks.append(TeachingProgress(task, self.processes.world_size, lambda: self._figures(student)))
             rates = {name: settings.learning_rate * (settings.embedding_rate if name == EMBEDDING else 1.0)
@@ -109,7 +106,7 @@ class _Run:
                 student, groups, [(stage, task)],
                 settings=OptimizerSettings((0.9, 0.99), settings.weight_decay, settings.clip), runtime=runtime,
                 rng=np.random.default_rng(settings.seed),
-                callbacks=[history, *callbacks, self._checkpoint(checkpoint)],
+                callbacks=[history, *callbacks, checkpoint.callback(identity, self.processes, runtime)],
             )  # fmt: skip
             return self._result(student, task, card, history.rows) if finished else None
 
@@ -144,18 +141,11 @@ class _Run:
         return TeachingTask(
             TeachingLoss(student, settings.mixture(), dtype=self.runtime.training_dtype), self.data.segments,
             self.data.documents, self.runtime, course, sizes=settings.sizes(self.runtime.device),
-            caseless=settings.caseless, pad_id=self.folder.tokenizer.pad_id, rank=processes.rank, wrap=processes.wrap,
+            caseless=settings.caseless, rank=processes.rank, wrap=processes.wrap,
         )  # fmt: skip
 
     def _figures(self, student: Student) -> dict[str, float]:
         return self.data.held_out.figures(student, self.runtime)
-
-    def _checkpoint(self, checkpoint: CheckpointSettings) -> Checkpoint:
-        identity = asdict(self.settings) | {
-            "data": self.data.checksum, "processes": self.processes.world_size, "device": self.runtime.device.type,
-        }  # fmt: skip
-        kind = Checkpoint if self.processes.world_size == 1 else SharedCheckpoint
-        return kind(checkpoint.path, checkpoint.interval_seconds, identity, max_seconds=60 * checkpoint.minutes)
 
     def _result(self, student: Student, task: TeachingTask, card: dict[str, Any], history: list[dict]) -> LanguageModel:
         """The language model that has been taught, and what its card says of it."""
@@ -174,9 +164,9 @@ class _Run:
         if self.start:
             card["start"] = self.start.card
         tokenizer = self.folder.tokenizer.in_direction(self.settings.direction)
-        data = LanguageModel.from_network(student.language_model, tokenizer, card)
+        model = LanguageModel.from_network(student.language_model, tokenizer, card)
         is_taught = self.settings.cosine or self.settings.relations
-        return replace(data, sentence_map=SentenceMap(**to_numpy(student.sentence_map))) if is_taught else data
+        return replace(model, sentence_map=SentenceMap(**to_numpy(student.sentence_map))) if is_taught else model
 
 
 def _clock_of_the_first(seconds: float) -> float:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 _TEXTS_PER_SORT = 100_000  # among so many, texts of similar length come together
-_LENGTH_JITTER = 4.0  # pieces: neighbours in length are others in every epoch
+_LENGTH_JITTER = 4.0  # pieces: so neighbours in length change from epoch to epoch
 _MIN_ROWS = 2  # of a batch: similarities are between two segments
 
 
@@ -21,12 +21,12 @@ def read_in_turn(
     lengths: np.ndarray, rows: np.ndarray, weights: np.ndarray, rng: np.random.Generator,
     *, caseless: float, max_pieces: int, max_rows: int,
 ) -> Iterator[RowBatches]:  # fmt: skip
-    """Segments without end, epoch by epoch.
+    """Batches of segments, epoch after epoch, without end.
 
     Parameters
     ----------
     lengths : ndarray of shape (2 * n_segments,)
-        In pieces, of all segments, then of all without case markers.
+        In pieces: of all segments, then of the same segments without case markers.
     rows : ndarray of ints
         The segments to read.
     weights : ndarray of shape (len(rows),)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from skulmfit.pretraining.corpus import PLACEHOLDER, STANDARD_INPUT, read_documents, read_lines
+from skulmfit.pretraining.cleaning import PLACEHOLDER
+from skulmfit.pretraining.corpus import STANDARD_INPUT, read_documents, read_lines
 
 MIN_WORDS, MAX_WORDS = 3, 100
 _CHARS_PER_WORD = 8  # at most: in scripts without spaces a text is not one word
@@ -17,10 +18,11 @@ _LINES_LOOKED_AT = 1_000
 
 
 def cut_files(paths: list[Path], rng: random.Random) -> Iterator[tuple[int, str]]:
-    """The segments of text files, none like another but for numbers and punctuation; each with the index of its file.
+    """The segments of text files, each with the index of its file.
 
-    A file without blank lines holds a text a line. In others they separate documents, which are cleaned as `encode`
-    does it. No segment goes beyond its line.
+    If two segments differ only in numbers and punctuation, the first is kept. In a file without blank lines every line
+    is a text. In other files blank lines separate documents, which are cleaned as `encode` cleans them. No segment
+    goes beyond its line.
     """
     seen: set[int] = set()
     for index, path in enumerate(paths):
@@ -44,7 +46,7 @@ def choose(segments: Iterator[tuple[int, str]], n: int, rng: random.Random) -> I
 
 
 def cut(text: str, rng: random.Random) -> list[str]:
-    """Segments of 1 to 6 sentences of a text; those too short or too long, or with placeholders, are left out.
+    """Segments of 1 to 6 sentences of a text, but none that is too short or too long, or has placeholders.
 
     Examples
     --------
@@ -62,7 +64,7 @@ def cut(text: str, rng: random.Random) -> list[str]:
 
 
 def _sentences(text: str) -> list[str]:
-    """Sentences with single spaces in them; what goes on in lower case is none of its own."""
+    """Sentences, with single spaces. What begins in lower case belongs to the sentence before it."""
     ends = [match.end() for match in _SENTENCE_END.finditer(text) if not text[match.end() : match.end() + 1].islower()]
     parts = (text[start:end] for start, end in itertools.pairwise([0, *ends, len(text)]))
     return [" ".join(part.split()) for part in parts if part.strip()]
@@ -80,6 +82,6 @@ def _texts(path: Path) -> Iterator[str]:
 
 
 def _has_documents(path: Path) -> bool:
-    """Whether blank lines stand between the lines of a file, as far as one has to look."""
+    """Whether there are blank lines among the first lines of a file."""
     start = "".join(itertools.islice(read_lines(path), _LINES_LOOKED_AT))
     return any(not line.strip() for line in start.strip().splitlines())

@@ -7,7 +7,7 @@ import torch
 
 from skulmfit.pretraining.start import NetworkSettings, setting
 from skulmfit.pretraining.teaching.losses import Mixture
-from skulmfit.pretraining.teaching.task import BatchSizes
+from skulmfit.pretraining.teaching.teaching_task import BatchSizes
 from skulmfit.training.parameters import check_number
 
 _SIZES_GPU = BatchSizes(pieces=32_768, segments=2_048, streams=384, bptt=64)
@@ -18,27 +18,27 @@ _SIZES_CPU = BatchSizes(pieces=2_048, segments=128, streams=24, bptt=48)
 class TeachingSettings(NetworkSettings):
     """Everything a teaching run depends on, besides its data and the number of processes."""
 
-    updates: int = setting(0, "length of the run")
-    minutes: float = setting(0.0, "length of the run by the clock, where no updates are given")
+    updates: int = setting(0, "updates of the run; 0 to go by the clock")
+    minutes: float = setting(0.0, "minutes of the run, if no updates are given")
     lm: float = setting(1.0, "weight of the next piece's cross-entropy on streams of the documents of --texts")
     segment_lm: float = setting(0.5, "weight of the next piece's cross-entropy on a sample of the segments' positions")
     cosine: float = setting(6.0, "weight of 1 - cosine between sentence vector and teacher's vector")
     relations: float = setting(1.0, "weight of the cross-entropy between softmaxes of similarities within a batch")
-    temperature: float = setting(0.05, "of these softmaxes")
+    temperature: float = setting(0.05, "temperature of these softmaxes")
     sampled: float = setting(0.3, "share of the segments' positions in the sample")
     caseless: float = setting(0.3, "share of the segments that are read without case markers")
-    segment_pieces: int = setting(0, "pieces of segments an update and process; 0: 32,768 on a GPU, 2,048 on a CPU")
+    segment_pieces: int = setting(0, "pieces of segments per update and process; 0: 32,768 on a GPU, 2,048 on a CPU")
     streams: int = setting(0, "parallel streams of each process; 0: 384 on a GPU, 24 on a CPU")
-    bptt: int = setting(0, "pieces of each stream an update; 0: 64 on a GPU, 48 on a CPU")
+    bptt: int = setting(0, "pieces of each stream per update; 0: 64 on a GPU, 48 on a CPU")
     learning_rate: float = setting(4e-3, "peak learning rate")
-    embedding_rate: float = setting(0.5, "that of the embeddings, as a share of it")
+    embedding_rate: float = setting(0.5, "learning rate of the embeddings, as a share of the peak")
     warmup: float = setting(0.03, "share of the run over which the rate rises to its peak")
-    cooldown: float = setting(0.55, "share of it over which the rate falls to 0 at the end; 0 for a run to continue")
+    cooldown: float = setting(0.55, "share of the run over which the rate falls to 0 at the end; 0 for no fall")
     weight_decay: float = setting(0.01, "decoupled weight decay")
     clip: float = setting(1.0, "largest norm of the gradient")
-    held_out: int = setting(4_000, "segments to measure on, of each 20 at most one; and a tenth as many documents")
-    seed: int = setting(0, "of everything random")
-    device: str = setting("auto", "where to compute: a GPU where there is one, else the CPU")
+    held_out: int = setting(4_000, "segments held out to measure on, at most one in 20; and a tenth as many documents")
+    seed: int = setting(0, "seed of everything random")
+    device: str = setting("auto", "where to compute; auto takes a GPU if there is one, else the CPU")
 
     def __post_init__(self):
         super().__post_init__()

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from skulmfit.pretraining.teaching.losses import PARTS
-from skulmfit.pretraining.teaching.task import TeachingTask
+from skulmfit.pretraining.teaching.teaching_task import TeachingTask
 from skulmfit.training.callback import Callback, TrainingRun
 
 _FIRST_LINE, _LONGEST_SILENCE = 5.0, 60.0  # seconds
-_FIRST_FIGURES = 60.0  # seconds before held-out figures are taken, for which
-_SHARE_OF_FIGURES = 1 / 30  # of the time may be spent
+_FIRST_FIGURES = 60.0  # seconds before held-out figures are taken for the first time
+_SHARE_OF_FIGURES = 1 / 30  # of the time that may go into them
 
 
 class TeachingProgress(Callback):

@@ -3,19 +3,18 @@
 import bz2
 import lzma
 import os
-import resource
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from runs import KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, TORCHRUN, WORDS, nearly_full_disk, run, same_weights
 from teaching_reference import Reference, segment, vector
-from test_pretraining import KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, TORCHRUN, WORDS, run, same_weights
 
+import skulmfit
 from skulmfit.models.registry import load_pretrained
 from skulmfit.nn import runtime
 from skulmfit.pretraining.cli import main
@@ -23,7 +22,7 @@ from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.teaching.losses import PARTS
 from skulmfit.pretraining.teaching.on_device import TextsOnDevice
 from skulmfit.pretraining.teaching.sampling import cut_into_batches, read_in_turn
-from skulmfit.pretraining.teaching.task import TeachingTask
+from skulmfit.pretraining.teaching.teaching_task import TeachingTask
 from skulmfit.text.tokenizer import Tokenizer
 
 SIZES = ["--embedding-dim=8", "--hidden-dim=8", "--n-layers=2", "--streams=2", "--bptt=10", "--segment-pieces=150"]
@@ -184,24 +183,13 @@ def test_texts_on_a_device_are_those_of_the_corpus(folder, direction):
     expected = corpus if direction == "forward" else corpus.backward()
     rows = np.array([7, 0, 299, 7])
     longest = corpus.lengths[rows].max()
-    ids, lengths = texts.padded(torch.from_numpy(rows), int(longest), pad_id=1)
+    ids, lengths = texts.padded(torch.from_numpy(rows), int(longest))
     for row, index in enumerate(rows):
-        padding = [1] * (longest - len(expected[index]))
+        padding = [0] * (longest - len(expected[index]))
         assert ids[row].tolist() == [*expected[index], *padding]
         assert lengths[row] == len(expected[index])
     joined = texts.joined(torch.from_numpy(rows), int(corpus.lengths[rows].sum()))
     assert joined.tolist() == [int(piece) for index in rows for piece in expected[index]]
-
-
-@contextmanager
-def nearly_full_disk():
-    """Files cannot grow over 5,000 bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_is_one_clear_error_and_the_run_goes_on_from_what_was_kept(folder, taught, tmp_path):
@@ -259,7 +247,7 @@ def test_torchrun_resumes_a_killed_teaching_to_the_same_bits(folder, tmp_path):
     run([*TORCHRUN, "-m", "skulmfit.pretraining", *command(folder, whole)])
     (tmp_path / "killed.py").write_text(KILLED_BEFORE_ITS_SECOND_CHECKPOINT)
     killed = [*TORCHRUN, str(tmp_path / "killed.py"), *command(folder, output, "--checkpoint-seconds=0")]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), **os.environ}
+    environment = {"PYTHONPATH": str(Path(skulmfit.__file__).parents[1]), **os.environ}
     assert subprocess.run(killed, capture_output=True, env=environment).returncode != 0
     assert output.with_suffix(".checkpoint").exists()
     assert not output.exists()

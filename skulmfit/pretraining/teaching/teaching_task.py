@@ -15,7 +15,7 @@ from skulmfit.pretraining.teaching.losses import PARTS, TeachingLoss
 from skulmfit.pretraining.teaching.on_device import TextsOnDevice
 from skulmfit.pretraining.teaching.sampling import read_in_turn
 from skulmfit.text.streams import n_streams
-from skulmfit.training.callback import BatchLoss
+from skulmfit.training.task import BatchLoss
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class BatchSizes:
 
 
 class TeachingBatch(NamedTuple):
-    """What an update reads, on the device, but for its segments: their rows."""
+    """What an update reads, on the device. Its segments are given by their rows."""
 
     update: int  # counted from 0
     stream: tuple[Tensor, Tensor] | None  # inputs and targets (B, T)
@@ -62,7 +62,7 @@ class TeachingBatch(NamedTuple):
 class TeachingTask:
     """Batches of segments of similar length, each beside the next pieces of streams of documents.
 
-    Of several processes that train one model each reads in an order of its own, by its `rank`.
+    If several processes train one model, each reads in an order of its own, which depends on its `rank`.
     """
 
     def __init__(
@@ -75,20 +75,19 @@ class TeachingTask:
         *,
         sizes: BatchSizes,
         caseless: float,
-        pad_id: int,
         rank: int = 0,
         wrap: Callable[[nn.Module], nn.Module] = lambda loss: loss,
     ):
         self.segments, self.documents, self.runtime, self.course = segments, documents, runtime, course
-        self.sizes, self.caseless, self.pad_id, self.rank = sizes, caseless, pad_id, rank
+        self.sizes, self.caseless, self.rank = sizes, caseless, rank
         self.encoder = loss.student.language_model.encoder
         self._loss = wrap(loss)
         self._state: State = []
-        self.n_pieces = 0  # read by this process and those it continues
+        self.n_pieces = 0  # read by this process and by those that it continues
         self.sums = torch.zeros(len(PARTS), device=runtime.device)  # of the losses, since a report took them
 
     def n_batches(self) -> int:
-        """Number of updates, 0 where the clock decides."""
+        """Number of updates; 0 if the clock decides."""
         return self.course.updates
 
     def batches(self, rng: np.random.Generator) -> Iterator[TeachingBatch]:
@@ -134,7 +133,7 @@ class TeachingTask:
     def loss(self, batch: TeachingBatch) -> BatchLoss:
         """The mixture of losses, at the rate that the course of the run gives."""
         factor = self.course.rate(batch.update)
-        ids, lengths = self.segments.texts.padded(batch.rows, batch.longest, self.pad_id)
+        ids, lengths = self.segments.texts.padded(batch.rows, batch.longest)
         vectors = self.segments.vectors[batch.rows % len(self.segments.vectors)].float()
         if batch.stream is not None and (batch.starts_anew or not self._state):
             self._state = self.encoder.initial_state(len(batch.stream[0]))

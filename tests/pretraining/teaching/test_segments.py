@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_teaching import nearly_full_disk
+from runs import nearly_full_disk
 
 from skulmfit.models.registry import load_pretrained
 from skulmfit.pretraining.cli import main
