@@ -56,8 +56,7 @@ def main():
     parser.add_argument(
         "--epochs",
         type=int,
-        default=1,
-        help="of ULMFiT's last stage: once is enough for whole articles, 8 for sentences",
+        help="of ULMFiT's last stage (default: 1 for the articles, which are long; for a file what suits its size)",
     )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -68,12 +67,13 @@ def main():
         stratify=labels, random_state=options.seed,
     )  # fmt: skip
     print(f"{len(few_texts)} labelled texts, {len(test_texts)} to test on")
+    epochs = options.epochs or ("auto" if options.csv else 1)
     models = {
         "TF-IDF + logistic regression": make_pipeline(
             TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
         ),
         "features + logistic regression": make_pipeline(LMFineTuner(epochs=0), LogisticRegression(max_iter=1000)),
-        "ULMFiT": ULMFiTClassifier(epochs=options.epochs, random_state=options.seed, verbose=1),
+        "ULMFiT": ULMFiTClassifier(epochs=epochs, random_state=options.seed, verbose=1),
     }
     rows = []
     for name, model in models.items():

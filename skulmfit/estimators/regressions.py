@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skulmfit.training.head_fine_tuning import Solution
@@ -20,7 +21,8 @@ def logistic_regression(features: np.ndarray, indices: np.ndarray, weights: np.n
         intercepts[present] = -_ABSENT
         return coefficients, intercepts
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the solver: a start need not converge, and its options are scikit-learn's
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a start need not be exact
+        warnings.simplefilter("ignore", DeprecationWarning)  # scikit-learn 1.6 with a new SciPy
         model = LogisticRegression(max_iter=_MAX_ITER).fit(features, indices, sample_weight=weights)
     if len(present) == 2:  # scikit-learn has one logit, that of the second class over the first
         coefficients[present] = np.vstack([-model.coef_, model.coef_]) / 2

@@ -16,13 +16,14 @@ def document_outputs(
     runtime: Runtime,
     *,
     head: nn.Module | None = None,
+    n_layers: int = 1,
     verbose: int = 0,
 ) -> np.ndarray:
     """[last, max, mean] of every document, or what a head makes of it: float32, one row per document, in their order.
 
-    A head that takes the states of more than the last layer says so by its `n_layers`.
+    The states are those of the `n_layers` top layers, or of as many as a head says by its own `n_layers`.
     """
-    n_layers = getattr(head, "n_layers", 1)
+    n_layers = getattr(head, "n_layers", n_layers)
     network = nn.Identity() if head is None else head
 
     def outputs(ids: Tensor, lengths: Tensor) -> np.ndarray:

@@ -23,11 +23,6 @@ class SentenceMap:
     weight: np.ndarray
     bias: np.ndarray
 
-    def __call__(self, pooled: np.ndarray) -> np.ndarray:
-        """Sentence vectors of length 1, (n_texts, n_dimensions), of pooled states (n_texts, 3 * embedding_dim)."""
-        vectors = pooled @ self.weight.T + self.bias
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
 
 def resolve_kind(kind: str, sentence_map: SentenceMap | None) -> str:
     """The kind of features itself, or what "auto" stands for: "combined" if there is a sentence map."""

@@ -110,8 +110,9 @@ class HeadTask(SupervisedTask):
 
     @cached_property
     def _pooled(self) -> Tensor:
-        """Pooled states (n_documents, 3*E) of the encoder as it is when the stage begins."""
-        pooled = document_outputs(self.network.encoder, self.corpus, self.runtime)
+        """Pooled states (n_documents, 3*W), of the layers that the head sees, when the stage begins."""
+        n_layers = self.network.head.n_layers
+        pooled = document_outputs(self.network.encoder, self.corpus, self.runtime, n_layers=n_layers)
         return torch.from_numpy(pooled).to(self.runtime.device)
 
     def batches(self, rng: np.random.Generator) -> list[np.ndarray]:

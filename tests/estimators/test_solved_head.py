@@ -83,3 +83,14 @@ def test_the_papers_recipe_has_the_papers_head(start):
     fitted = ULMFiTClassifier(lm, recipe="paper", epochs=1).fit(TEXTS, LABELS)
     assert fitted._fitted.models[0].head.features is None
     assert fitted.n_features_out_ == 3 * TINY["embedding_dim"]
+
+
+def test_gradual_unfreezing_trains_the_head_alone_on_all_that_it_sees():
+    texts, labels = ["a good day", "a bad day", "good food", "bad food"] * 2, [1, 0] * 4
+    options = {"epochs": 1, "learning_rate": 1e-12, "dropout_multiplier": 0.0, "random_state": 0}
+    at_once, gradual = (
+        ULMFiTClassifier(LMFineTuner(epochs=0), gradual_unfreezing=unfreezing, **options).fit(texts, labels)
+        for unfreezing in (False, True)
+    )
+    assert [stage.name for stage in gradual.stages_][:2] == ["head", "from lstm2"]
+    np.testing.assert_allclose(gradual.predict_proba(texts), at_once.predict_proba(texts), atol=1e-5)
