@@ -1,6 +1,6 @@
 """What each choice in pretraining gives at an equal token budget: nats per word of a held-out text.
 
-    python docs/benchmarks/pretraining.py en_0.txt.bz2 en_valid.txt --embedding-dim 128 --hidden-dim 256
+    python benchmarks/pretraining.py en_0.txt.bz2 en_valid.txt --embedding-dim 128 --hidden-dim 256
 
 Every row changes one thing of the default settings of `python -m skulmfit.pretraining train`; the tokenizer learns
 from the words that the network then reads.

@@ -1,6 +1,6 @@
 """What each part of the method gives: the ablations of Howard & Ruder 2018, tables 4 to 7.
 
-    python docs/benchmarks/ablations.py --sets trec6 mr --size 500 --draws 3 --results ablations.jsonl
+    python benchmarks/ablations.py --sets trec6 mr --size 500 --draws 3 --results ablations.jsonl
 
 Every row changes the default recipe as it says. Sets, draws and seeds are those of accuracy.py; with --results finished
 fits are kept, and a second run continues. A draw is tested on the same texts in every row.

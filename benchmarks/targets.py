@@ -1,6 +1,6 @@
 """Another language, several labels a text, numbers as targets: each through the public API, beside TF-IDF.
 
-    python docs/benchmarks/targets.py german labels numbers --results targets.jsonl
+    python benchmarks/targets.py german labels numbers --results targets.jsonl
 
 - german: GermEval 2018, offensive or other; macro F1. There is no German language model here: one is trained from
   nothing on the training texts, and the English one is moved onto a vocabulary of them.

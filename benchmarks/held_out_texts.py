@@ -1,6 +1,6 @@
 """Training texts of a labelled set, without their labels, as a file for `python -m skulmfit.pretraining evaluate`.
 
-    python docs/benchmarks/held_out_texts.py mr > mr.txt
+    python benchmarks/held_out_texts.py mr > mr.txt
 
 A text is a document: --most of them, of a random permutation. Reads the set from the folder in SKULMFIT_DATA.
 """

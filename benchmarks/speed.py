@@ -1,7 +1,7 @@
 """Tokens per second of a language-model step, a classifier step and predict, beside the machine's floor.
 
-    python docs/benchmarks/speed.py
-    python docs/benchmarks/speed.py --device cuda --batch-size 256
+    python benchmarks/speed.py
+    python benchmarks/speed.py --device cuda --batch-size 256
 
 The floor of a part is the time its matrix products would take at the speed of one large product of the same dtype and
 threads, measured in the same run. Random token ids; networks of the size of the shipped model and of the paper's, and a

@@ -1,6 +1,6 @@
 """Peak memory of `predict` and `transform` against the number of short documents, one fresh process a row.
 
-    python docs/benchmarks/memory.py --documents 10000 100000 1000000
+    python benchmarks/memory.py --documents 10000 100000 1000000
 
 The network is a small one, since what is asked is what grows: beside the texts and the result that should be nothing.
 """

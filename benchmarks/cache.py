@@ -1,6 +1,6 @@
 """What `memory=` saves in a grid search over the head: seconds without and with it, side by side.
 
-    python docs/benchmarks/cache.py TRAIN.csv --texts 200
+    python benchmarks/cache.py TRAIN.csv --texts 200
 
 TRAIN.csv has the columns text and label. Three candidates, three folds and the last fit: 10 classifiers. The searches
 run one after the other in one process; the last one finds everything in the cache.
