@@ -7,13 +7,13 @@ fits are kept, and a second run continues. A draw is tested on the same texts in
 """
 
 import argparse
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 from accuracy import draw_texts
+from json_lines import JSONLines
 
 from skulmfit import (
     CLASSIFIER_RECIPES,
@@ -67,14 +67,13 @@ def main():
     parser.add_argument("--results", type=Path, required=True, help="JSON lines of finished fits")
     parser.add_argument("--cache", help="folder of fine-tuned language models, which many rows share")
     options = parser.parse_args()
-    rows = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
-    done = {(row["set"], row["variant"], row["draw"]) for row in rows if row["size"] == options.size}
+    fits = JSONLines(options.results)
     for draw in range(options.draws):
         for name in options.sets:
             train, test = draw_texts(name, draw, tuning=False)
             chosen = train.iloc[: options.size]
             for variant, (lm_params, lm_recipe, recipe) in VARIANTS.items():
-                if (name, variant, draw) in done:
+                if fits.has(set=name, size=options.size, variant=variant, draw=draw):
                     continue
                 started = time.perf_counter()
                 lm = LMFineTuner(options.pretrained, recipe=replace(LANGUAGE_MODEL_RECIPES["skulmfit"], **lm_recipe))
@@ -83,15 +82,12 @@ def main():
                     memory=options.cache, random_state=draw,
                 )  # fmt: skip
                 model.fit(chosen["text"], chosen["label"])
-                rows.append({
+                fits.append({
                     "set": name, "size": options.size, "variant": variant, "draw": draw,
                     "accuracy": round(100 * model.score(test["text"], test["label"]), 2),
                     "seconds": round(time.perf_counter() - started, 1),
                 })  # fmt: skip
-                print(rows[-1], flush=True)
-                with open(options.results, "a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
-    print_table(pd.DataFrame([row for row in rows if row["size"] == options.size]), options.sets)
+    print_table(pd.DataFrame([row for row in fits.rows if row["size"] == options.size]), options.sets)
 
 
 def print_table(rows, sets):

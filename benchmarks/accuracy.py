@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from json_lines import JSONLines
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
@@ -166,8 +167,7 @@ def arguments():
 def main():
     """Fit what is missing and print the table."""
     options = arguments()
-    rows = [json.loads(line) for line in options.results.read_text().splitlines()] if _exists(options.results) else []
-    done = {(row["set"], row["size"], row["method"], row["draw"]) for row in rows}
+    fits = JSONLines(options.results)
     for name in options.sets:
         for size in options.sizes:
             for draw in range(options.draws):
@@ -175,20 +175,16 @@ def main():
                 test = test.iloc[np.random.default_rng(0).permutation(len(test))[: options.test]]
                 chosen = train.iloc[: options.most if size == "all" else int(size)]
                 for method in options.methods:
-                    if (name, size, method, draw) in done:
+                    if fits.has(set=name, size=size, method=method, draw=draw):
                         continue
                     started = time.perf_counter()
                     model = METHODS[method](Problem(name, draw, train, test), options)
                     accuracy = 100 * model.fit(chosen["text"], chosen["label"]).score(test["text"], test["label"])
-                    rows.append({
+                    fits.append({
                         "set": name, "size": size, "method": method, "draw": draw,
                         "accuracy": round(accuracy, 2), "seconds": round(time.perf_counter() - started, 1),
                     })  # fmt: skip
-                    print(rows[-1], flush=True)
-                    if options.results:
-                        with open(options.results, "a") as file:
-                            file.write(json.dumps(rows[-1]) + "\n")
-    rows = pd.DataFrame(rows)
+    rows = pd.DataFrame(fits.rows)
     rows = rows[rows["size"].isin(options.sizes) & rows["method"].isin(options.methods)]
     rows["labels"] = [_n_labels(row.set, row.size, options.most) for row in rows[["set", "size"]].itertuples()]
     print_table(rows, options.sets, options.methods)
@@ -263,10 +259,6 @@ def read_unlabelled(name, words):
 
 def _folder(name):
     return Path(os.environ.get("SKULMFIT_DATA", "../shared/data")) / "sets" / name
-
-
-def _exists(path):
-    return path is not None and path.exists()
 
 
 if __name__ == "__main__":

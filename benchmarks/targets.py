@@ -14,7 +14,6 @@ fits are kept in the file of --results, and a second run continues. Reads the se
 """
 
 import argparse
-import json
 import time
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from accuracy import read_set
+from json_lines import JSONLines
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score, mean_absolute_error, r2_score
@@ -86,15 +86,15 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--results", type=Path, required=True, help="JSON lines of finished fits")
     options = parser.parse_args()
-    rows = [json.loads(line) for line in options.results.read_text().splitlines()] if options.results.exists() else []
-    done = {(row["task"], row["texts"], row["method"], row["seed"]) for row in rows}
+    fits = JSONLines(options.results)
     for task in options.tasks:
         methods, scores, (X, y), (X_test, y_test) = TASKS[task](options.pretrained)
         X, y = np.asarray(X, dtype=object), np.asarray(y)
         for seed in options.seeds:
             chosen = np.random.default_rng(seed).permutation(len(X))[: options.most]
             for method, model in methods.items():
-                if (task, len(chosen), method, seed) in done:
+                row = {"task": task, "texts": len(chosen), "method": method, "seed": seed}
+                if fits.has(**row):
                     continue
                 started = time.perf_counter()
                 if "random_state" in model.get_params():
@@ -102,12 +102,8 @@ def main():
                 predicted = model.fit(X[chosen], y[chosen]).predict(X_test)
                 figures = {name: round(float(score(y_test, predicted)), 4) for name, score in scores.items()}
                 seconds = round(time.perf_counter() - started, 1)
-                row = {"task": task, "texts": len(chosen), "method": method, "seed": seed, "seconds": seconds}
-                rows.append(row | {"scores": figures})
-                print(rows[-1], flush=True)
-                with open(options.results, "a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
-        print_table(pd.DataFrame([row for row in rows if row["task"] == task]))
+                fits.append(row | {"seconds": seconds, "scores": figures})
+        print_table(pd.DataFrame([row for row in fits.rows if row["task"] == task]))
 
 
 def print_table(rows):

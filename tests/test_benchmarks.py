@@ -1,0 +1,26 @@
+"""What the scripts in benchmarks/ share."""
+
+import sys
+from pathlib import Path
+
+
+def test_a_measurement_goes_on_from_its_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[1] / "benchmarks"), *sys.path])
+    from json_lines import JSONLines
+
+    path = tmp_path / "fits.jsonl"
+    JSONLines(path).append({"set": "mr", "draw": 0, "accuracy": 71.0})
+    fits = JSONLines(path)
+    assert fits.has(set="mr", draw=0)
+    assert not fits.has(set="mr", draw=1)
+    fits.append({"set": "mr", "draw": 1, "accuracy": 72.0})
+    assert [row["accuracy"] for row in JSONLines(path).rows] == [71.0, 72.0]
+
+
+def test_without_a_file_rows_are_kept_in_memory(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[1] / "benchmarks"), *sys.path])
+    from json_lines import JSONLines
+
+    fits = JSONLines(None)
+    fits.append({"draw": 0})
+    assert fits.has(draw=0)
