@@ -8,8 +8,8 @@ from skulmfit.training.schedules import OneCycle
 
 _MULTIFIT_DROPOUTS = Dropouts(embedding=0.02, input=0.2, hidden=0.1, output=0.25, weight=0.15)
 
-# The first is the default, found by measurement (docs/benchmarks.md). The others are the published ones, with what the
-# paper leaves open taken from its authors' code; docs/recipes.md says where they differ from their sources.
+# The first is the default, found by measurement (docs/log.md). The others are the published ones, with what the paper
+# leaves open taken from its authors' code; docs/guide/recipes.md says where they differ from their sources.
 LANGUAGE_MODEL_RECIPES = {
     "skulmfit": Recipe(
         phases=(Phase("all", EpochsForUpdates(300, most=10)),), learning_rate=4e-3, lr_decay=2.6, batch_size=64,

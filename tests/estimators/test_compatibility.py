@@ -1,4 +1,4 @@
-"""Every tool of scikit-learn that takes an estimator, on raw text; docs/scikit-learn.md says what cannot work."""
+"""Every tool of scikit-learn that takes an estimator, on raw text; docs/guide/scikit-learn.md says what cannot work."""
 
 import warnings
 
