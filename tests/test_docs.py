@@ -19,6 +19,7 @@ DOCS = Path(__file__).parents[1] / "docs"
     [
         ("scikit-learn.md", ()),
         ("recipes.md", ()),
+        ("inspection.md", ("pandas",)),
         ("sentence-vectors.md", ()),
         ("large-inputs.md", ("pandas", "polars")),
     ],
