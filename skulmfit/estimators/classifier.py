@@ -1,6 +1,7 @@
 """ULMFiTClassifier: a language model, fine-tuned on texts, and a classifier on top of it behind one fit."""
 
 import os
+import reprlib
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any, Literal, Self
@@ -21,6 +22,7 @@ from skulmfit.estimators.label_targets import Labels
 from skulmfit.estimators.supervised import SupervisedEstimator
 from skulmfit.estimators.targets import ClassTargets
 from skulmfit.estimators.validation import ClassWeight
+from skulmfit.inference.explanation import Explanations
 from skulmfit.training.parameters import check_number_or_auto
 from skulmfit.training.recipe import Recipe
 
@@ -285,3 +287,51 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         """
         targets, logits = self._logits(X)
         return targets.decode(logits)
+
+    def explain(self, X: Iterable[str], labels: Iterable[Any] | None = None) -> Explanations:
+        """What each word of a text contributes to the decision: how the decision changes without it.
+
+        Every word is left out once, and the text read without it. Of a text of more than 100 words, sentences are left
+        out first, and then the words of the sentences that matter. Time grows with the square of a text's length.
+
+        Parameters
+        ----------
+        X : iterable of str
+        labels : iterable, optional
+            Labels to explain. By default the predicted one of each text; with several labels a text, those that are
+            more probable than not.
+
+        Returns
+        -------
+        Explanations
+            One for each text, a highlighted text in a notebook. A contribution is by how much the log-odds of the label
+            fall without the word, log(p / (1 - p)).
+
+        Raises
+        ------
+        ValueError
+            If a label is not one of `classes_`.
+
+        Examples
+        --------
+        >>> from skulmfit import LMFineTuner, ULMFiTClassifier
+        >>> texts = ["a fine film", "a dull film", "fine acting", "dull acting"] * 5
+        >>> labels = ["good", "bad", "good", "bad"] * 5
+        >>> lm = LMFineTuner(pretrained=None, vocab_size=300, embedding_dim=16, hidden_dim=16)
+        >>> clf = ULMFiTClassifier(lm=lm, learning_rate=0.02, random_state=0).fit(texts, labels)
+        >>> why = clf.explain(["dull music"])[0]
+        >>> [word for word, contribution in why.strongest(1)]
+        ['dull']
+        """
+        columns = None if labels is None else self._columns(labels)
+        return self._explain(X, columns, is_probability=True)
+
+    def _columns(self, labels: Iterable[Any]) -> list[int]:
+        """Places of labels among the classes."""
+        known = list(self._state().targets.labels)
+        labels = [labels] if isinstance(labels, str) else list(labels)
+        unknown = [label for label in labels if label not in known]
+        if unknown or not labels:
+            what = f"has {unknown[0]!r}, which is" if unknown else "is empty; give some"
+            raise ValueError(f"labels {what} {'not one ' if unknown else ''}of classes_: {reprlib.repr(known)}.")
+        return [known.index(label) for label in labels]

@@ -1,6 +1,7 @@
 """Indicators: several labels a text, or none, as a matrix of 0 and 1."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +84,15 @@ class Indicators(ClassTargets):
     def decisions(self, logits: np.ndarray) -> np.ndarray:
         """Logits."""
         return logits
+
+    def evidence(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Logits."""
+        return self.logits(outputs).astype(np.float64)
+
+    def decided(self, evidence: np.ndarray) -> list[int]:
+        """The labels that are more probable than not, the most probable first; if there are none, the most probable."""
+        order = np.argsort(-evidence, kind="stable")
+        return [int(column) for place, column in enumerate(order) if evidence[column] > 0 or place == 0]
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Sigmoid."""

@@ -1,12 +1,14 @@
 """Labels: one class a text."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.special import logsumexp
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
@@ -86,6 +88,16 @@ class Labels(ClassTargets):
     def decisions(self, logits: np.ndarray) -> np.ndarray:
         """Logits. With two classes, the second one's minus the first one's."""
         return logits[:, 1] - logits[:, 0] if len(self.classes) == 2 else logits
+
+    def evidence(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Each class's logit above those of all others together."""
+        logits = self.logits(outputs).astype(np.float64)
+        others = [logsumexp(np.delete(logits, column, axis=1), axis=1) for column in range(logits.shape[1])]
+        return logits - np.stack(others, axis=1)
+
+    def decided(self, evidence: np.ndarray) -> list[int]:
+        """The most probable class."""
+        return [int(evidence.argmax())]
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Softmax."""

@@ -72,9 +72,22 @@ class Numbers(Targets):
         """Ridge regression."""
         return ridge_regression(features, encoded, weights)
 
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """Numbers of the targets."""
+        return tuple(range(self.n_outputs))
+
+    def evidence(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Predicted numbers: the mean of what each model gives."""
+        return np.mean([part * self.scale + self.mean for part in outputs], axis=0)
+
+    def decided(self, evidence: np.ndarray) -> list[int]:
+        """All targets."""
+        return list(range(len(evidence)))
+
     def decode(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
-        """Predicted numbers (n_texts,) or (n_texts, n_targets): the mean of what each model gives."""
-        numbers = np.mean([part * self.scale + self.mean for part in outputs], axis=0)
+        """Predicted numbers (n_texts,) or (n_texts, n_targets)."""
+        numbers = self.evidence(outputs)
         return numbers if self.is_matrix else numbers[:, 0]
 
 

@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 from skulmfit.estimators.compat import with_callbacks
 from skulmfit.estimators.number_targets import Numbers
 from skulmfit.estimators.supervised import SupervisedEstimator
+from skulmfit.inference.explanation import Explanations
 
 
 class ULMFiTRegressor(RegressorMixin, SupervisedEstimator[Numbers]):
@@ -164,3 +165,19 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator[Numbers]):
         """
         fitted = self._state()
         return fitted.targets.decode(self._outputs(X, fitted))
+
+    def explain(self, X: Iterable[str]) -> Explanations:
+        """What each word of a text contributes to the prediction: by how much it falls without the word.
+
+        As `ULMFiTClassifier.explain`.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        Explanations
+            One for each text, a highlighted text in a notebook. With several targets, each is explained.
+        """
+        return self._explain(X, None, is_probability=False)

@@ -22,6 +22,8 @@ from skulmfit.estimators.fit_session import FitSession
 from skulmfit.estimators.fitted_state import AnyTargets, FittedState, SupervisedState
 from skulmfit.estimators.supervised_data import SupervisedData
 from skulmfit.estimators.validation import check_weights
+from skulmfit.inference.explanation import Explanation, Explanations
+from skulmfit.inference.leaving_out import contributions
 from skulmfit.inference.texts import head_outputs
 from skulmfit.models.fine_tuned_model import FineTunedModel
 from skulmfit.models.language_model import LanguageModel
@@ -207,5 +209,25 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
 
     def _outputs(self, X: Iterable[str], fitted: SupervisedState[AnyTargets]) -> list[np.ndarray]:
         """What each head makes of texts, float32 of shape (n_texts, n_outputs)."""
-        texts, runtime = self._check_texts(X, reset=False), Runtime.resolve(self.device)
+        return self._outputs_of_texts(self._check_texts(X, reset=False), fitted)
+
+    def _outputs_of_texts(self, texts: list[str], fitted: SupervisedState[AnyTargets]) -> list[np.ndarray]:
+        runtime = Runtime.resolve(self.device)
         return [head_outputs(model, texts, runtime, verbose=self.verbose) for model in fitted.models]
+
+    def _explain(self, X: Iterable[str], columns: list[int] | None, *, is_probability: bool) -> Explanations:
+        """Explanations of texts, for some outputs or for those that each prediction is about."""
+        fitted, texts = self._state(), self._check_texts(X, reset=False)
+        targets = fitted.targets
+        found = contributions(
+            texts,
+            judge=lambda variants: targets.evidence(self._outputs_of_texts(variants, fitted)),
+            choose=targets.decided if columns is None else lambda evidence: columns,
+        )
+        return Explanations([
+            Explanation(
+                text, tuple(targets.labels[column] for column in own), tuple(evidence[own].tolist()), parts,
+                is_probability,
+            )
+            for text, (evidence, own, parts) in zip(texts, found)
+        ])  # fmt: skip

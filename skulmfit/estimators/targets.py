@@ -38,6 +38,19 @@ class Targets(ABC):
     def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
         """Weight (C, F) and bias (C,) of the linear model of features (n, F) that a head starts from."""
 
+    @property
+    @abstractmethod
+    def labels(self) -> tuple[Any, ...]:
+        """What the outputs stand for: classes, or numbers of targets."""
+
+    @abstractmethod
+    def evidence(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Log-odds of each label, or the predicted numbers, of the outputs of each model: float64, (n_texts, C)."""
+
+    @abstractmethod
+    def decided(self, evidence: np.ndarray) -> list[int]:
+        """The outputs that a prediction is about, given the evidence (C,) of a text."""
+
     def weights(self, encoded: np.ndarray) -> np.ndarray:
         """Weight that each text has for its targets alone, (n_texts,)."""
         return np.ones(len(encoded))
@@ -56,6 +69,11 @@ class ClassTargets(Targets):
     def n_outputs(self) -> int:
         """One output for each class."""
         return len(self.classes)
+
+    @property
+    def labels(self) -> tuple[Any, ...]:
+        """The classes."""
+        return tuple(self.classes.tolist())
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
