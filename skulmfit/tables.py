@@ -1,15 +1,17 @@
 """Rows as a table: plain text, HTML, a data frame. Numbers are short."""
 
 import html
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from skulmfit.extras import import_extra
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Rows = Sequence[Mapping[str, Any]]
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
+Item = TypeVar("Item")
 
 
 def short(value: Any) -> str:
@@ -69,3 +71,44 @@ def as_frame(rows: Rows, columns: Sequence[str] | None = None) -> "pd.DataFrame"
         If pandas is not installed.
     """
     return import_extra("pandas", "to_frame()").DataFrame(list(rows), columns=columns or columns_of(rows))
+
+
+class Table(list[Item]):
+    """A list that shows itself as a table. An item is a row, a mapping, or has a method `row` that gives one.
+
+    >>> Table([{"epoch": 1, "loss": 0.69315}, {"epoch": 2, "loss": 0.5}])
+    epoch   loss
+        1  0.693
+        2    0.5
+    """
+
+    def __init__(self, items: Iterable[Item] = ()):
+        super().__init__(items)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Table[Item]": ...
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return Table(found) if isinstance(index, slice) else found
+
+    def rows(self) -> list[Row]:
+        """The rows of the table."""
+        return [item if isinstance(item, Mapping) else item.row() for item in self]  # type: ignore[attr-defined]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The table as a data frame.
+
+        Returns
+        -------
+        DataFrame
+            Numbers are not shortened.
+        """
+        return as_frame(self.rows())
+
+    def __repr__(self) -> str:
+        return as_text(self.rows()) if self else "[]"
+
+    def _repr_html_(self) -> str:
+        return as_html(self.rows())

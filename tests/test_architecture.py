@@ -52,5 +52,8 @@ def test_the_public_names():
         "Recipe", "ULMFiTClassifier", "ULMFiTRegressor", "__version__", "available_models", "load",
     ]  # fmt: skip
     assert all(hasattr(skulmfit, name) for name in skulmfit.__all__)
-    assert inspection.__all__ == ["Explanation", "Explanations", "Mistakes", "most_wrong"]
+    assert inspection.__all__ == [
+        "Explanation", "Explanations", "LabelCurveDisplay", "LearningRateDisplay", "Mistakes", "TrainingCurveDisplay",
+        "most_wrong",
+    ]  # fmt: skip
     assert interop.__all__ == ["load_fastai"]

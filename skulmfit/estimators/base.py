@@ -24,6 +24,7 @@ from skulmfit.inference.texts import text_features
 from skulmfit.models.model import Model
 from skulmfit.nn.features import Features
 from skulmfit.nn.runtime import Runtime, check_device
+from skulmfit.tables import Table
 from skulmfit.training.parameters import check_choice, check_number, check_number_or_auto
 from skulmfit.training.recipe import Recipe
 from skulmfit.training.recipes import find_recipe
@@ -64,9 +65,10 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
     random_state: int | RandomState | None
     verbose: int
     _fitted: AnyState
-    history_: list[dict[str, Any]]
+    history_: Table[dict[str, Any]]
+    loss_curve_: list[float]
     recipe_: Recipe
-    stages_: list[Stage]
+    stages_: Table[Stage]
     n_iter_: int
     vocab_size_: int
 
@@ -167,8 +169,9 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
     def _publish(self, fitted: AnyState) -> Self:
         """Take over what a fit leaves."""
         self.recipe_ = fitted.recipe
-        self.stages_ = fitted.outcomes[0].stages
+        self.stages_ = Table(fitted.outcomes[0].stages)
         self.history_ = fitted.history
+        self.loss_curve_ = fitted.loss_curve
         self.n_iter_ = len(fitted.outcomes[0].history)
         self.vocab_size_ = len(fitted.models[0].tokenizer)
         self._fitted = fitted

@@ -114,7 +114,10 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
     Attributes
     ----------
     history_ : list of dict
-        One row per epoch: stage, epoch, loss in nats per piece, seconds.
+        One row per epoch: stage, epoch, loss in nats per piece, updates, seconds; with validation texts also
+        validation_loss. It prints as a table, and has `to_frame()`.
+    loss_curve_ : list of float
+        The loss of every update.
     recipe_ : Recipe
         The recipe with the parameters given in place of its own.
     stages_ : list of Stage

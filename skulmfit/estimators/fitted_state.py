@@ -6,6 +6,7 @@ from typing import Any, Generic, Self, TypeVar
 from skulmfit.estimators.targets import Targets
 from skulmfit.models.fine_tuned_model import FineTunedModel
 from skulmfit.models.model import Model
+from skulmfit.tables import Table
 from skulmfit.training.outcome import Outcome
 from skulmfit.training.recipe import Recipe
 
@@ -46,16 +47,23 @@ class FittedState(Generic[AnyModel]):
         return any(outcome.interrupted for outcome in self.outcomes)
 
     @property
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> Table[dict[str, Any]]:
         """The rows of all trainings, direction by direction. With two models, each row names its direction."""
-        if len(self.models) == 1:
-            return self._rows()[0]
-        by_model = zip(self.models, self._rows())
-        return [{"direction": model.direction} | row for model, rows in by_model for row in rows]
+        by_model = [[row for one in trainings for row in one.history] for trainings in self._trainings()]
+        if len(by_model) == 1:
+            return Table(by_model[0])
+        return Table(
+            {"direction": model.direction} | row for model, rows in zip(self.models, by_model) for row in rows
+        )  # fmt: skip
 
-    def _rows(self) -> list[list[dict[str, Any]]]:
-        """The rows of each model."""
-        return [outcome.history for outcome in self.outcomes]
+    @property
+    def loss_curve(self) -> list[float]:
+        """The loss of every update, in the order of the history."""
+        return [loss for trainings in self._trainings() for one in trainings for loss in one.losses]
+
+    def _trainings(self) -> list[list[Outcome]]:
+        """What each model has gone through."""
+        return [[outcome] for outcome in self.outcomes]
 
     def by_direction(self) -> dict[str, Self]:
         """The state of each model on its own, by its direction."""
@@ -92,8 +100,8 @@ class SupervisedState(FittedState[FineTunedModel], Generic[AnyTargets]):
             self.with_model(model, outcome, vocab_transfer), lm_outcomes=(*self.lm_outcomes, lm_outcome)
         )  # fmt: skip
 
-    def _rows(self) -> list[list[dict[str, Any]]]:
-        return [before.history + after.history for before, after in zip(self.lm_outcomes, self.outcomes)]
+    def _trainings(self) -> list[list[Outcome]]:
+        return [[before, after] for before, after in zip(self.lm_outcomes, self.outcomes)]
 
     def _alone(self, one: slice) -> Self:
         return replace(super()._alone(one), lm_outcomes=self.lm_outcomes[one])

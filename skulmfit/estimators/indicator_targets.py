@@ -62,6 +62,10 @@ class Indicators(ClassTargets):
             outputs, targets, weights, label_smoothing=label_smoothing, positive_weights=self.positive_weights
         )
 
+    def score(self, outputs: np.ndarray, encoded: np.ndarray) -> float:
+        """Share of texts whose labels are all right."""
+        return float(np.mean((self.decode(outputs) == encoded).all(axis=1)))
+
     def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
         """A logistic regression for each label."""
         balance = np.ones(self.n_outputs) if self.positive_weights is None else self.positive_weights

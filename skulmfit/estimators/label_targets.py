@@ -78,6 +78,10 @@ class Labels(ClassTargets):
         """The classes."""
         return encoded
 
+    def score(self, outputs: np.ndarray, encoded: np.ndarray) -> float:
+        """Accuracy."""
+        return float(np.mean(outputs.argmax(axis=1) == encoded))
+
     def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
         """Logistic regression."""
         return logistic_regression(features, encoded, weights, self.n_outputs)

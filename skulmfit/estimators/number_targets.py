@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from torch import Tensor
 
@@ -67,6 +68,10 @@ class Numbers(Targets):
     def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Squared error, averaged over the targets."""
         return weighted_squared_error(outputs, targets, weights)
+
+    def score(self, outputs: np.ndarray, encoded: np.ndarray) -> float:
+        """R squared, which a single text has not."""
+        return float(r2_score(encoded, outputs)) if len(outputs) > 1 else np.nan
 
     def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
         """Ridge regression."""

@@ -74,8 +74,11 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator[Numbers]):
     recipe_ : Recipe
         The recipe with the parameters given in place of its own.
     history_ : list of dict
-        One row per epoch, language-model stage first: stage, epoch, loss, seconds, with early stopping
-        validation_loss.
+        One row per epoch, language-model stage first: stage, epoch, loss, updates, seconds; with early stopping or
+        validation texts also validation_loss and validation_score, which is what `score` gives. It prints as a table,
+        and has `to_frame()`.
+    loss_curve_ : list of float
+        The loss of every update, in the order of `history_`.
     stages_ : list of Stage
         The resolved plan: which layers trained at which rate for how many epochs.
     lm_stages_ : list of Stage

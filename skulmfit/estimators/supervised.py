@@ -31,6 +31,7 @@ from skulmfit.models.sentence_map import build_features
 from skulmfit.nn.features import Features
 from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
+from skulmfit.tables import Table
 from skulmfit.training.head_fine_tuning import Head, fine_tune_with_head
 from skulmfit.training.outcome import Outcome
 from skulmfit.training.parameters import check_choice, check_epochs, check_number, check_number_or_auto
@@ -44,7 +45,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
 
     _model_kind = FineTunedModel
     _named_recipes = CLASSIFIER_RECIPES
-    lm_stages_: list[Stage]
+    lm_stages_: Table[Stage]
 
     def __init__(
         self,
@@ -185,7 +186,14 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
 
     def _head(self, targets: AnyTargets, recipe: Recipe) -> Head:
         """The head that targets ask for."""
-        return Head(targets.n_outputs, self.hidden_dim, targets.loss, targets.training_loss(recipe), targets.solve)
+        return Head(
+            targets.n_outputs,
+            self.hidden_dim,
+            targets.loss,
+            targets.training_loss(recipe),
+            targets.solve,
+            targets.score,
+        )
 
     def _as_fitted(
         self,
@@ -200,7 +208,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         return dict(vars(self._with(so_far.with_head(model, Outcome(), None, lm_outcome))))
 
     def _publish(self, fitted: SupervisedState[AnyTargets]) -> Self:
-        self.lm_stages_ = fitted.lm_outcomes[0].stages
+        self.lm_stages_ = Table(fitted.lm_outcomes[0].stages)
         return super()._publish(fitted)
 
     def _features_of(self, model: FineTunedModel) -> Features:

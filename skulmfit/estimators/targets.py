@@ -35,6 +35,10 @@ class Targets(ABC):
         return self.loss
 
     @abstractmethod
+    def score(self, outputs: np.ndarray, encoded: np.ndarray) -> float:
+        """What the estimator's `score` gives of outputs (n_texts, C), given encoded targets: the higher the better."""
+
+    @abstractmethod
     def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
         """Weight (C, F) and bias (C,) of the linear model of features (n, F) that a head starts from."""
 

@@ -28,11 +28,12 @@ class EarlyStopping(Callback):
             self._best_loss_of_stage, self._n_worse = math.inf, 0
 
     def on_epoch_end(self, run: TrainingRun) -> bool:
-        """Measure the validation loss, note it in the history, keep the weights if they are the best."""
-        loss = run.task.validation_loss()
-        if loss is None:
+        """Measure the validation data, note it in the history, keep the weights if they are the best."""
+        figures = run.task.validate()
+        if not figures:
             return False
-        run.row["validation_loss"] = loss
+        run.row |= figures
+        loss = figures["validation_loss"]
         if loss < self._best_loss:
             self._best_loss = loss
             self._best_weights = {name: value.clone() for name, value in run.network.state_dict().items()}

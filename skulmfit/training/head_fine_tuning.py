@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from skulmfit.training.layer_groups import HEAD, document_network_groups
 from skulmfit.training.loop import OptimizerSettings, train
 from skulmfit.training.outcome import Outcome
 from skulmfit.training.recipe import Recipe
-from skulmfit.training.supervised_task import Examples, HeadTask, OutputLoss, SupervisedTask
+from skulmfit.training.supervised_task import Examples, HeadTask, OutputLoss, OutputScore, SupervisedTask
 
 # Weight (C, F) and bias (C,) of a linear model of features (n, F), targets (n, ...) and weights (n,).
 Solution = tuple[np.ndarray, np.ndarray]
@@ -43,6 +44,8 @@ class Head:
         The same in training, with label smoothing for example.
     solve : callable
         The regression that a solved head starts from.
+    score : callable
+        Of outputs (n, C) and targets (n, ...): what is shown beside the loss of validation data.
     """
 
     n_outputs: int
@@ -50,6 +53,7 @@ class Head:
     loss: OutputLoss
     training_loss: OutputLoss
     solve: Solver
+    score: OutputScore
 
     def shape(self, language_model: LanguageModel, recipe: Recipe) -> HeadShape:
         """Its shape on the encoder of a language model."""
@@ -112,7 +116,7 @@ def fine_tune_with_head(
         callbacks=[EarlyStopping(patience), history, *callbacks],
     )  # fmt: skip
     model = FineTunedModel.from_network(network, language_model, shape)
-    return model, Outcome(stages, history.rows, interrupted=not is_finished)
+    return model, Outcome(stages, history.rows, interrupted=not is_finished, losses=history.losses)
 
 
 def with_new_head(language_model: LanguageModel, shape: HeadShape, recipe: Recipe) -> DocumentNetwork:
@@ -153,10 +157,10 @@ class _Tasks:
 
     def new(self, head_alone: bool) -> SupervisedTask:
         kind = HeadTask if head_alone else SupervisedTask
-        validation = None if self.validation is None else self._of(kind, self.validation, self.head.loss)
-        return self._of(kind, self.examples, self.head.training_loss, validation)
+        validation = None
+        if self.validation is not None:
+            validation = self._of(kind, self.validation, self.head.loss, score=self.head.score)
+        return self._of(kind, self.examples, self.head.training_loss, validation=validation)
 
-    def _of(
-        self, kind: type[SupervisedTask], examples: Examples, loss: OutputLoss, validation: SupervisedTask | None = None
-    ) -> SupervisedTask:
-        return kind(self.network, examples, self.runtime, loss=loss, batch_size=self.batch_size, validation=validation)
+    def _of(self, kind: type[SupervisedTask], examples: Examples, loss: OutputLoss, **options: Any) -> SupervisedTask:
+        return kind(self.network, examples, self.runtime, loss=loss, batch_size=self.batch_size, **options)

@@ -80,5 +80,5 @@ def fine_tune_language_model(
             settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,
             callbacks=[EarlyStopping(patience), history, *callbacks],
         )  # fmt: skip
-        outcome = Outcome(stages, history.rows, interrupted=not is_finished)
+        outcome = Outcome(stages, history.rows, interrupted=not is_finished, losses=history.losses)
     return start.with_weights(network), outcome

@@ -81,12 +81,12 @@ class LanguageModelTask:
         objective, loss, self._state = self._loss(inputs, targets, state)
         return BatchLoss(objective, loss, weight=inputs.numel(), rate_scale=inputs.shape[1] / self.bptt)
 
-    def validation_loss(self) -> float | None:
+    def validate(self) -> dict[str, float]:
         """Mean negative log-likelihood of the validation documents, in nats per piece."""
         if self.validation is None:
-            return None
+            return {}
         total = log_likelihoods(self.network, self.validation, self.runtime).sum()
-        return float(-total / max((self.validation.lengths - 1).sum(), 1))
+        return {"validation_loss": float(-total / max((self.validation.lengths - 1).sum(), 1))}
 
     def state(self) -> State:
         """The hidden state carried between batches."""

@@ -18,8 +18,11 @@ class Outcome:
         A row for every epoch.
     interrupted : bool
         Whether the user ended the training.
+    losses : list of float
+        The loss of every update.
     """
 
     stages: list[Stage] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
     interrupted: bool = False
+    losses: list[float] = field(default_factory=list)

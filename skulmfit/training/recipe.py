@@ -1,10 +1,11 @@
 """Recipe: a whole plan of training as plain data. Network and documents make it a list of stages."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from skulmfit.nn.dropout import Dropouts
+from skulmfit.tables import as_html, as_text, short
 from skulmfit.training.schedules import Schedule, SlantedTriangular
 from skulmfit.training.stages import Stage, discriminative_rates
 
@@ -49,6 +50,11 @@ class Phase:
     unfrozen: int | Literal["all", "one by one"]
     epochs: int | EpochsForUpdates
     rate: float = 1.0
+
+    def __str__(self) -> str:
+        epochs = self.epochs if isinstance(self.epochs, int) else f"{self.epochs.least} to {self.epochs.most}"
+        rate = "" if self.rate == 1 else f", rate x {short(self.rate)}"
+        return f"{self.unfrozen} for {epochs} epochs{rate}"
 
     def group_counts(self, n_groups: int) -> Sequence[int]:
         """How many of `n_groups` layer groups train in each stage of the phase."""
@@ -121,6 +127,26 @@ class Recipe:
     features: str | None = None
     least_tokens: int = 0
 
+    def __repr__(self) -> str:
+        trained = " then ".join(str(phase.unfrozen) for phase in self._used_phases())
+        return f"<Recipe: trains {trained}, learning rate {short(self.learning_rate)}, decay {short(self.lr_decay)}>"
+
+    def __str__(self) -> str:
+        return as_text(self._facts())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._facts())
+
+    def _facts(self) -> list[dict[str, Any]]:
+        """Every field and its value, as a table."""
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        own["phases"] = "; ".join(map(str, self.phases))
+        return [{"parameter": name, "value": short(value)} for name, value in own.items()]
+
+    def _used_phases(self) -> tuple[Phase, ...]:
+        """The phases that are not left out."""
+        return tuple(phase for phase in self.phases if phase.unfrozen == "all" or self.gradual_unfreezing)
+
     def override(self, *, epochs: int | Literal["auto"] = "auto", **changes: Any) -> "Recipe":
         """The recipe with every change that is not "auto".
 
@@ -151,9 +177,7 @@ class Recipe:
         """
         rates = self._rates(names)
         stages = []
-        for phase in self.phases:
-            if phase.unfrozen != "all" and not self.gradual_unfreezing:
-                continue
+        for phase in self._used_phases():
             for n_groups in phase.group_counts(len(names)):
                 epochs = phase.epochs
                 if isinstance(epochs, EpochsForUpdates):

@@ -73,6 +73,24 @@ class WarmupStableDecay:
         return None
 
 
+@dataclass(frozen=True)
+class ExponentialRise:
+    """The rate rises from a small share of its peak to the peak, by the same factor each update: a range test.
+
+    L. Smith, "Cyclical Learning Rates for Training Neural Networks", 2017, section 3.3; exponential as in fastai.
+    """
+
+    ratio: float = 1e6
+
+    def rate(self, update: int, n_updates: int) -> float:
+        """Factor on the peak learning rate."""
+        return self.ratio ** (update / max(n_updates - 1, 1) - 1)
+
+    def momentum(self, update: int, n_updates: int) -> float | None:
+        """None: the optimiser keeps its own."""
+        return None
+
+
 def slanted_triangular(update: int, n_updates: int, *, cut_frac: float = 0.1, ratio: float = 32.0) -> float:
     """Factor on the peak learning rate: a short linear rise, then a long linear fall.
 

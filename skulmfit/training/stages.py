@@ -1,8 +1,11 @@
 """Stages: which layers train when, and how fast. Plain data and pure functions."""
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from skulmfit.tables import as_html, short
 from skulmfit.training.schedules import Schedule, SlantedTriangular
 
 
@@ -24,6 +27,26 @@ class Stage:
     learning_rates: dict[str, float]
     epochs: int
     schedule: Schedule = field(default_factory=SlantedTriangular)
+
+    def __repr__(self) -> str:
+        epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
+        return f"<Stage {self.name!r}: {epochs}, learning rate {self._rates()}>"
+
+    def _rates(self) -> str:
+        """The lowest and the highest rate."""
+        lowest, highest = (short(choose(self.learning_rates.values())) for choose in (min, max))
+        return highest if lowest == highest else f"{lowest} to {highest}"
+
+    def row(self) -> dict[str, Any]:
+        """The stage in a table."""
+        return {
+            "stage": self.name, "epochs": self.epochs, "learning rate": self._rates(),
+            "trained": ", ".join(self.learning_rates),
+        }  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        rates = [{"layers": name, "learning rate": rate} for name, rate in self.learning_rates.items()]
+        return f"<p>{html.escape(repr(self)[1:-1])}</p>{as_html(rates)}"
 
 
 def discriminative_rates(names: Sequence[str], learning_rate: float, decay: float) -> dict[str, float]:

@@ -21,6 +21,7 @@ _TOKENS_PER_BATCH = 1 << 14  # padded, within the reach of gradients: bounds mem
 
 
 OutputLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of outputs (B, C), targets (B, ...) and weights (B,)
+OutputScore = Callable[[np.ndarray, np.ndarray], float]  # of outputs (n, C) and targets (n, ...)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +53,13 @@ class SupervisedTask:
         *,
         loss: OutputLoss,
         batch_size: int,
+        score: OutputScore | None = None,
         validation: "SupervisedTask | None" = None,
     ):
         self.network, self.corpus, self.runtime = network, examples.corpus, runtime
         self.targets = torch.from_numpy(examples.targets).to(runtime.device)
         self.weights = torch.from_numpy(examples.weights).float().to(runtime.device)
-        self.output_loss, self.batch_size, self.validation = loss, batch_size, validation
+        self.output_loss, self.score, self.batch_size, self.validation = loss, score, batch_size, validation
         self._capped_lengths = np.minimum(self.corpus.lengths, MAX_BACKPROP)
 
     def n_batches(self) -> int:
@@ -86,14 +88,17 @@ class SupervisedTask:
             loss = self.output_loss(outputs, self.targets[index], self.weights[index])
         return BatchLoss(loss, loss, weight=len(batch))
 
-    def validation_loss(self) -> float | None:
-        """Mean loss of the validation documents, without dropout."""
-        return None if self.validation is None else self.validation.mean_loss()
+    def validate(self) -> dict[str, float]:
+        """Mean loss and score of the validation documents, without dropout."""
+        return {} if self.validation is None else self.validation.figures()
 
-    def mean_loss(self) -> float:
-        """Mean loss of all documents, without dropout."""
-        outputs = torch.from_numpy(self._outputs()).to(self.runtime.device)
-        return float(self.output_loss(outputs, self.targets, self.weights / self.weights.mean()))
+    def figures(self) -> dict[str, float]:
+        """Mean loss and score of all documents, without dropout."""
+        outputs = self._outputs()
+        on_device = torch.from_numpy(outputs).to(self.runtime.device)
+        loss = float(self.output_loss(on_device, self.targets, self.weights / self.weights.mean()))
+        score = {} if self.score is None else {"validation_score": self.score(outputs, self.targets.cpu().numpy())}
+        return {"validation_loss": loss} | score
 
     def _outputs(self) -> np.ndarray:
         return document_outputs(self.network.encoder, self.corpus, self.runtime, head=self.network.head)

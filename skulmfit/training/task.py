@@ -28,8 +28,8 @@ class Task(Protocol):
     def loss(self, batch: Any) -> BatchLoss:
         """Loss of the network, in its present state, on a batch."""
 
-    def validation_loss(self) -> float | None:
-        """Loss on the validation data, None where there are none."""
+    def validate(self) -> dict[str, float]:
+        """Figures on the validation data, `validation_loss` among them; nothing where there are none."""
 
     def state(self) -> Any:
         """What the task carries from batch to batch, for a checkpoint."""

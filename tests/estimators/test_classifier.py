@@ -242,3 +242,12 @@ def test_a_fit_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         small(epochs=1).fit(TEXTS, LABELS)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_of_those_of_its_updates(tiny_classifier):
+    losses, start = tiny_classifier.loss_curve_, 0
+    for row in tiny_classifier.history_:
+        own = losses[start : start + row["updates"]]
+        assert min(own) <= row["loss"] <= max(own)
+        start += row["updates"]
+    assert start == len(losses)

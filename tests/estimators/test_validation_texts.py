@@ -85,3 +85,25 @@ def test_no_text_is_set_aside_beside_them():
 def test_held_out_texts_are_checked(held_out, message):
     with pytest.raises(ValueError, match=message):
         small().fit(TEXTS, LABELS, **held_out)
+
+
+def test_the_history_has_the_score_beside_the_loss():
+    classifier = small(epochs=3, n_iter_no_change=30).fit(TEXTS, LABELS, X_val=NEW_TEXTS, y_val=NEW_LABELS)
+    rows = [row for row in classifier.history_ if "validation_score" in row]
+    best = min(rows, key=lambda row: row["validation_loss"])
+    assert best["validation_score"] == classifier.score(NEW_TEXTS, NEW_LABELS)
+
+
+def test_the_score_of_a_regressor_is_r_squared():
+    regressor = small(ULMFiTRegressor, epochs=2, n_iter_no_change=30)
+    regressor.fit(TEXTS, np.arange(24.0), X_val=NEW_TEXTS, y_val=[4.0, 2.0])
+    best = min((row for row in regressor.history_ if "validation_score" in row), key=lambda row: row["validation_loss"])
+    assert best["validation_score"] == pytest.approx(regressor.score(NEW_TEXTS, [4.0, 2.0]), rel=1e-4)
+
+
+def test_the_score_of_several_labels_is_the_share_of_texts_that_are_all_right():
+    indicators = np.hstack([LabelBinarizer().fit_transform(LABELS)] * 2)
+    held_out = np.array([[1, 1], [0, 0]])
+    classifier = small(epochs=2, n_iter_no_change=30).fit(TEXTS, indicators, X_val=NEW_TEXTS, y_val=held_out)
+    best = min((r for r in classifier.history_ if "validation_score" in r), key=lambda row: row["validation_loss"])
+    assert best["validation_score"] == classifier.score(NEW_TEXTS, held_out)

@@ -42,7 +42,7 @@ def run(checkpoint=None, kill_at=None, epochs=3, validation_loss=None, patience=
         model = LanguageModelNetwork(Encoder(Architecture(20, 6, 8, 2), Dropouts(0.1, 0.1, 0.1, 0.1, 0.2)))
         task = LanguageModelTask(model, corpus, runtime, rng, batch_size=4, bptt=20, alpha=2.0, beta=1.0)
         if validation_loss:
-            task.validation_loss = validation_loss
+            task.validate = lambda: {"validation_loss": validation_loss()}
         groups = language_model_groups(model)
         stage = Stage("test", rates or dict.fromkeys(groups, 0.01), epochs)
         callbacks = [

@@ -142,9 +142,9 @@ class TeachingTask:
         self.n_pieces += batch.n_pieces
         return BatchLoss(objective, objective, weight=1.0, rate_scale=factor)
 
-    def validation_loss(self) -> float | None:
-        """None: held-out figures are reported as the training goes on, and choose nothing."""
-        return None
+    def validate(self) -> dict[str, float]:
+        """Nothing: held-out figures are reported as the training goes on, and choose nothing."""
+        return {}
 
     def state(self) -> dict[str, Any]:
         """Streams' state and how far the run has come, for a checkpoint."""

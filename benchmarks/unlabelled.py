@@ -1,0 +1,88 @@
+"""Labels that are missing: self-training and active learning beside the same number of labels without them.
+
+    python benchmarks/unlabelled.py trec6 mr
+
+Features are those of `LMFineTuner(epochs=0)`, computed once. Draw `d` shuffles the training texts. Accuracy in % on the
+test set, mean and standard deviation. Active learning begins with a fifth of the labels and asks four times for as many
+again: those with the smallest distance between the two most probable classes. Reads the sets from the folder in
+SKULMFIT_DATA (default ../shared/data).
+"""
+
+import argparse
+
+import numpy as np
+from accuracy import read_set
+from sklearn.linear_model import LogisticRegression
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+
+from skulmfit import LMFineTuner
+
+
+def fit(features, labels):
+    """A logistic regression."""
+    return LogisticRegression(max_iter=2000).fit(features, labels)
+
+
+def self_training(features, labels, known, threshold):
+    """A logistic regression that takes its own labels for the rest, where it is sure."""
+    classes, codes = np.unique(labels, return_inverse=True)
+    y = np.full(len(labels), -1)
+    y[known] = codes[known]
+    model = SelfTrainingClassifier(LogisticRegression(max_iter=2000), threshold=threshold).fit(features, y)
+    return lambda new: classes[model.predict(new)]
+
+
+def spreading(features, labels, known):
+    """Labels spread to their neighbours by cosine."""
+    classes, codes = np.unique(labels, return_inverse=True)
+    y = np.full(len(labels), -1)
+    y[known] = codes[known]
+    model = LabelSpreading(kernel="knn", n_neighbors=10).fit(features, y)
+    return lambda new: classes[model.predict(new)]
+
+
+def active(features, labels, order, n_labels):
+    """Rows of labels that were asked for: the most uncertain first."""
+    step = n_labels // 5
+    known = list(order[:step])
+    while len(known) < n_labels:
+        rest = np.setdiff1d(order, known)
+        probabilities = np.sort(fit(features[known], labels[known]).predict_proba(features[rest]), axis=1)
+        known += rest[np.argsort(probabilities[:, -1] - probabilities[:, -2])[:step]].tolist()
+    return known
+
+
+def main():
+    """Print a line for each way on each set."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="+")
+    parser.add_argument("--labels", type=int, nargs="+", default=[50, 100, 200])
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--pool", type=int, default=2000, help="training texts of a draw, most of them unlabelled")
+    options = parser.parse_args()
+    lm = LMFineTuner(epochs=0).fit(["-"])
+    for name in options.sets:
+        train, test = read_set(name)
+        features, new = (lm.transform(part["text"]) for part in (train, test))
+        labels, truth = (part["label"].to_numpy().astype(str) for part in (train, test))
+        for n_labels in options.labels:
+            scores = {}
+            for draw in range(options.draws):
+                order = np.random.default_rng(draw).permutation(len(labels))[: options.pool]
+                x, y, own = features[order], labels[order], np.arange(n_labels)
+                ways = {"as many labels": fit(x[own], y[own]).predict}
+                for threshold in (0.9, 0.99):
+                    ways[f"self-training, threshold {threshold}"] = self_training(x, y, own, threshold)
+                asked = active(x, y, np.arange(len(y)), n_labels)
+                ways["active learning"] = fit(x[asked], y[asked]).predict
+                ways["label spreading"] = spreading(x, y, own)
+                for way, predict in ways.items():
+                    scores.setdefault(way, []).append(np.mean(predict(new) == truth))
+            for way, own in scores.items():
+                print(
+                    f"{name}, {n_labels} labels, {way}: {100 * np.mean(own):.1f} +- {100 * np.std(own):.1f}", flush=True
+                )
+
+
+if __name__ == "__main__":
+    main()
