@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 
 from skulmfit.estimators.base import TextEstimator
 from skulmfit.estimators.compat import with_callbacks
+from skulmfit.estimators.fit_remedies import new_clock
 from skulmfit.estimators.fit_session import FitSession
 from skulmfit.estimators.fitted_state import FittedState
 from skulmfit.inference.generation import continue_text
@@ -233,7 +234,9 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         pretrained = {
             direction: self._load(name, direction) for direction, name in self._pretrained_by_direction().items()
         }
-        session = FitSession(self, texts, y, texts, validation_texts)
+        # Where this fit is a part of another one, that one's clock counts.
+        clock = self.__dict__.pop("_clock", None) or new_clock(self, self._training_titles())
+        session = FitSession(self, texts, y, texts, validation_texts, clock=clock)
         fitted: FittedState[LanguageModel] = FittedState(self._resolved_recipe())
         for direction, own in pretrained.items():
             with session.training(direction if len(pretrained) > 1 else None) as rng:
@@ -263,6 +266,14 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         """Attributes that a fit would end with if the network were its last."""
         model = LanguageModel.from_network(network, tokenizer)
         return dict(vars(self._with(so_far.with_model(model, Outcome(), None))))
+
+    def _training_titles(self) -> dict[str, str]:
+        """What each training of a fit is called, by its name."""
+        directions = list(self._pretrained_by_direction())
+        return {
+            f"language-model-{way}": "language model" if len(directions) == 1 else f"language model {way}"
+            for way in directions
+        }
 
     def _pretrained_by_direction(self) -> dict[str, Pretrained]:
         """Name or path of the language model to start from in each direction."""

@@ -14,6 +14,7 @@ from skulmfit.nn.runtime import Runtime
 from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.training.callback import Callback
 from skulmfit.training.progress_bar import ProgressBar
+from skulmfit.training.projection import FitClock, Projection
 
 
 class FitSession:
@@ -25,14 +26,16 @@ class FitSession:
     X, y : as given to `fit`
     *data
         All that is learnt from, checked.
+    clock : FitClock
+        What trainings there will be.
     """
 
-    def __init__(self, estimator: TextEstimator, X: list[str], y: object, *data: Any):
+    def __init__(self, estimator: TextEstimator, X: list[str], y: object, *data: Any, clock: FitClock):
         self.tasks = FitTasks(estimator, X, y)
         self.checkpoint = FitCheckpoint(estimator.checkpoint, estimator, *data)
         self.seed = self.checkpoint.seed(estimator._draw_seed())
         self.runtime = Runtime.resolve(estimator.device)
-        self._verbose = estimator.verbose
+        self.clock, self._verbose = clock, estimator.verbose
 
     @contextmanager
     def training(self, direction: str | None) -> Iterator[np.random.Generator]:
@@ -56,7 +59,8 @@ class FitSession:
         """
         self.tasks.attributes = attributes
         checkpoint = self.checkpoint.of(name, corpus, self.seed) if saves else []
-        return [ProgressBar(self._verbose), self.tasks, *checkpoint]
+        projection = Projection(self.clock, name)
+        return [projection, ProgressBar(self._verbose, projection), self.tasks, *checkpoint]
 
     def end(self, *, interrupted: bool) -> None:
         """Close the session; the estimator is fitted now. An interrupted fit can still be continued."""

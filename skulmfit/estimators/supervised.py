@@ -11,13 +11,14 @@ import joblib
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skulmfit.estimators.base import TextEstimator
 from skulmfit.estimators.caching import encode, fit_language_model
 from skulmfit.estimators.fine_tuner import LMFineTuner
+from skulmfit.estimators.fit_remedies import new_clock
 from skulmfit.estimators.fit_session import FitSession
 from skulmfit.estimators.fitted_state import AnyTargets, FittedState, SupervisedState
 from skulmfit.estimators.supervised_data import SupervisedData
@@ -35,6 +36,7 @@ from skulmfit.tables import Table
 from skulmfit.training.head_fine_tuning import Head, fine_tune_with_head
 from skulmfit.training.outcome import Outcome
 from skulmfit.training.parameters import check_choice, check_epochs, check_number, check_number_or_auto
+from skulmfit.training.projection import passes_of_head
 from skulmfit.training.recipe import Recipe
 from skulmfit.training.recipes import CLASSIFIER_RECIPES
 from skulmfit.training.stages import Stage
@@ -101,8 +103,9 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         """Fit both halves of the method, in the order of the paper."""
         self._check_parameters()
         texts, data = self._check_data(X, y, sample_weight, X_val, y_val)
-        session = FitSession(self, texts, y, data.texts, data.encoded, data.weights)
         recipe = self._resolved_recipe()
+        clock = new_clock(self, self._training_titles(), passes_of_head(recipe, len(data.texts)))
+        session = FitSession(self, texts, y, data.texts, data.encoded, data.weights, clock=clock)
         rows, validation_rows = data.split(self.early_stopping, self.validation_fraction, session.seed)
 
         # 1. A pretrained language model is fine-tuned on the texts alone; two of them, if texts are read both ways.
@@ -171,7 +174,19 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
             lm.set_params(random_state=session.seed)  # a cache would never see the seed of an unseeded fit again
         if session.checkpoint.path is not None:
             lm.set_params(checkpoint=session.checkpoint.path)
+        lm.__dict__["_clock"] = session.clock
         return fit_language_model(self.memory, lm, texts, session.tasks)
+
+    def _training_titles(self) -> dict[str, str]:
+        """What each training of a fit is called, by its name, in their order."""
+        if isinstance(self.lm, FrozenEstimator):
+            titles: dict[str, str] = {}
+            directions = [model.direction for model in self.lm.estimator._fitted.models]
+        else:
+            titles = (self.lm or LMFineTuner())._training_titles()
+            directions = [name.rpartition("-")[2] for name in titles]
+        kind = "classifier" if is_classifier(self) else "regressor"
+        return titles | {f"head-{way}": kind if len(directions) == 1 else f"{kind} {way}" for way in directions}
 
     def _resolved_recipe(self) -> Recipe:
         return super()._resolved_recipe().override(gradual_unfreezing=self.gradual_unfreezing)
