@@ -13,7 +13,7 @@ from skulmfit.estimators.fit_tasks import FitTasks
 from skulmfit.estimators.fitted_state import FittedState
 from skulmfit.estimators.identity import fit_identity
 from skulmfit.models.language_model import LanguageModel
-from skulmfit.nn.runtime import n_threads
+from skulmfit.nn.threads import n_threads
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.version import __version__

@@ -85,8 +85,8 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     device : str, default="auto"
         Where to compute: "auto" takes a GPU where there is one, else the CPU.
     random_state : int, RandomState or None, default=None
-        Seed of everything random. The same int gives the same bits on the same machine with
-        the same number of threads.
+        Seed of everything random. The same int gives the same bits on the same machine, on
+        any number of threads.
     verbose : int, default=0
         1 shows progress.
 

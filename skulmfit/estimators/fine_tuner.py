@@ -28,7 +28,8 @@ from skulmfit.nn.encoder import KINDS, Architecture
 from skulmfit.nn.features import FEATURES, Features
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.pooling import POOLINGS
-from skulmfit.nn.runtime import Runtime, n_threads
+from skulmfit.nn.runtime import Runtime
+from skulmfit.nn.threads import n_threads
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import DIRECTIONS, TokenCorpus
 from skulmfit.text.tokenizer import Tokenizer
@@ -107,8 +108,8 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
     device : str, default="auto"
         Where to compute: "auto" takes a GPU where there is one, else the CPU.
     random_state : int, RandomState or None, default=None
-        Seed of everything random. The same int gives the same bits on the same machine with
-        the same number of threads.
+        Seed of everything random. The same int gives the same bits on the same machine, on
+        any number of threads.
     verbose : int, default=0
         1 shows progress.
 

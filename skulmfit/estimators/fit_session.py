@@ -11,6 +11,7 @@ from skulmfit.estimators.base import TextEstimator
 from skulmfit.estimators.fit_checkpoint import FitCheckpoint
 from skulmfit.estimators.fit_tasks import FitTasks
 from skulmfit.nn.runtime import Runtime
+from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.training.callback import Callback
 from skulmfit.training.progress_bar import ProgressBar
@@ -41,7 +42,7 @@ class FitSession:
     def training(self, direction: str | None) -> Iterator[np.random.Generator]:
         """Context of one training, with its own random generator. With a `direction` it is a task of its own."""
         part = nullcontext() if direction is None else self.tasks.part(direction)
-        with part, self.runtime.seeded(self.seed):
+        with part, self.runtime.seeded(self.seed), one_thread_an_operation():
             yield np.random.default_rng(self.seed)
         self.tasks.attributes = None
 

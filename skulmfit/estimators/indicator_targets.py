@@ -16,6 +16,7 @@ from skulmfit.estimators.regressions import logistic_regression
 from skulmfit.estimators.targets import ClassTargets
 from skulmfit.estimators.validation import ClassWeight, check_class_weights
 from skulmfit.nn.target_losses import weighted_binary_cross_entropy
+from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.training.head_fine_tuning import Solution
 
 
@@ -98,6 +99,7 @@ class Indicators(ClassTargets):
         order = np.argsort(-evidence, kind="stable")
         return [int(column) for place, column in enumerate(order) if evidence[column] > 0 or place == 0]
 
+    @one_thread_an_operation()
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Sigmoid."""
         return torch.sigmoid(torch.from_numpy(logits)).numpy()

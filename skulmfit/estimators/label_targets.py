@@ -17,6 +17,7 @@ from skulmfit.estimators.regressions import logistic_regression
 from skulmfit.estimators.targets import ClassTargets
 from skulmfit.estimators.validation import ClassWeight, check_class_weights, normalise_weights
 from skulmfit.nn.target_losses import weighted_cross_entropy
+from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.training.head_fine_tuning import Solution
 
 
@@ -103,6 +104,7 @@ class Labels(ClassTargets):
         """The most probable class."""
         return [int(evidence.argmax())]
 
+    @one_thread_an_operation()
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Softmax."""
         return torch.softmax(torch.from_numpy(logits), dim=1).numpy()

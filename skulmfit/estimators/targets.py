@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.training.head_fine_tuning import Solution
 from skulmfit.training.recipe import Recipe
 from skulmfit.training.supervised_task import OutputLoss
@@ -87,6 +88,7 @@ class ClassTargets(Targets):
         """The loss with label smoothing."""
         return partial(self.loss, label_smoothing=recipe.label_smoothing)
 
+    @one_thread_an_operation()
     def logits(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
         """Logits (n_texts, n_classes) from the outputs of each model: those of the mean of their probabilities."""
         if len(outputs) == 1:

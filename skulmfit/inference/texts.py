@@ -9,7 +9,8 @@ from skulmfit.inference.likelihoods import log_likelihoods
 from skulmfit.models.fine_tuned_model import FineTunedModel
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.nn.features import Features
-from skulmfit.nn.runtime import Runtime, n_threads
+from skulmfit.nn.runtime import Runtime
+from skulmfit.nn.threads import n_threads
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
 

@@ -3,14 +3,16 @@
 Letters in shapes: B batch, T time, V vocabulary, E embedding, H hidden.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skulmfit.nn.dropout import Dropouts, embedding_dropout, variational_dropout
+from skulmfit.nn.dropout import Dropouts, variational_dropout, word_dropout
 from skulmfit.nn.lstm import LSTMLayer
 from skulmfit.nn.qrnn import QRNNLayer
 
@@ -58,6 +60,14 @@ class Encoded(NamedTuple):
     state: State
 
 
+class Draw(NamedTuple):
+    """What dropout leaves of an encoder's weights, for a whole batch, and what the dropout of its rows draws from."""
+
+    words: Tensor | None  # (V, 1), the mask of the embeddings
+    recurrent: Sequence[Tensor]  # of each layer the matrix that DropConnect thins
+    rng: np.random.Generator | None = None  # None for torch's random state
+
+
 class Encoder(nn.Module):
     """Embeddings and recurrent layers: token ids (B, T) to hidden states (B, T, E)."""
 
@@ -73,24 +83,52 @@ class Encoder(nn.Module):
         """Zeros for every layer."""
         return [layer.initial_state(batch_size) for layer in self.layers]  # type: ignore[operator]
 
-    def forward(self, ids: Tensor, state: State, *, n_layers: int = 1) -> Encoded:
-        """Encode ids (B, T), continuing from a state; the output is that of the `n_layers` top layers."""
+    def draw(self, rng: np.random.Generator | None = None) -> Draw:
+        """Draw the dropout of the weights, from `rng` or else from torch's random state."""
         p = self.dropouts
-        table = embedding_dropout(self.embedding, p.embedding, self.training)
-        x = F.embedding(ids, table) * self.architecture.embedding_scale  # (B, T, E)
-        x = variational_dropout(x, p.input, self.training)
+        words = word_dropout(self.embedding, p.embedding, self.training, rng)
+        rngs = [None] * len(self.layers) if rng is None else rng.spawn(len(self.layers))
+        return Draw(words, [layer.drop_weight(p.weight, own) for layer, own in zip(self.layers, rngs)], rng)  # type: ignore[operator]
+
+    def forward(self, ids: Tensor, state: State, *, n_layers: int = 1, draw: Draw | None = None) -> Encoded:
+        """Encode ids (B, T), continuing from a state; the output is that of the `n_layers` top layers.
+
+        Without a `draw` the dropout of the weights is drawn here.
+        """
+        p = self.dropouts
+        draw = draw or self.draw()
+        x = self._embed(ids, draw.words)  # (B, T, E)
+        x = variational_dropout(x, p.input, self.training, draw.rng)
         outputs, next_state = [], []
         for index, layer in enumerate(self.layers):
             if index > 0:
-                x = variational_dropout(x, p.hidden, self.training)
-            x, layer_state = layer(x, state[index], p.weight)
+                x = variational_dropout(x, p.hidden, self.training, draw.rng)
+            x, layer_state = layer(x, state[index], draw.recurrent[index])
             outputs.append(x)
             next_state.append(layer_state)
-        last = variational_dropout(x, p.output, self.training)
+        last = variational_dropout(x, p.output, self.training, draw.rng)
         output = torch.cat([*outputs[-n_layers:-1], last], dim=2) if n_layers > 1 else last
         return Encoded(output, x, next_state)
+
+    def _embed(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+        """Embeddings (B, T, E) of ids (B, T)."""
+        x = F.embedding(ids, self.embedding)
+        scale = self.architecture.embedding_scale
+        return x * scale if mask is None else x * (F.embedding(ids, mask) * scale)
 
 
 def detach(state: State) -> State:
     """The same state without its history: gradients end here."""
     return [(hidden.detach(), cell.detach()) for hidden, cell in state]
+
+
+def rows_of(state: State, rows: slice) -> State:
+    """The state of some rows of a batch."""
+    return [(hidden[:, rows], cell[:, rows]) for hidden, cell in state]
+
+
+def join(states: Sequence[State]) -> State:
+    """The states of some rows of a batch, one after the other, as one."""
+    return [
+        (torch.cat(hidden, dim=1), torch.cat(cell, dim=1)) for hidden, cell in (zip(*layer) for layer in zip(*states))
+    ]

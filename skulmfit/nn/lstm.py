@@ -1,5 +1,6 @@
 """LSTM layer with weight drop on its hidden-to-hidden matrix (Merity et al. 2018)."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -31,9 +32,14 @@ class LSTMLayer(nn.Module):
         zero = self.weight_hh.new_zeros((1, batch_size, self.hidden_dim))
         return zero, zero
 
-    def forward(self, x: Tensor, state: tuple[Tensor, Tensor], weight_p: float) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Map x (B, T, input) and state to outputs (B, T, H) and the next state."""
-        weight_hh = weight_drop(self.weight_hh, weight_p, self.training)
+    def drop_weight(self, p: float, rng: np.random.Generator | None = None) -> Tensor:
+        """The hidden-to-hidden matrix (4*H, H) after dropout."""
+        return weight_drop(self.weight_hh, p, self.training, rng)
+
+    def forward(
+        self, x: Tensor, state: tuple[Tensor, Tensor], weight_hh: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Map x (B, T, input) and state to outputs (B, T, H) and the next state, with what `drop_weight` gave."""
         dtype = _recurrent_dtype(x)
         weights = [weight.to(dtype) for weight in (self.weight_ih, weight_hh, self.bias_ih, self.bias_hh)]
         state = (state[0].to(dtype), state[1].to(dtype))

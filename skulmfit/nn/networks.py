@@ -4,10 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skulmfit.nn.encoder import Encoded, Encoder, State
+from skulmfit.nn.encoder import Draw, Encoded, Encoder, State
 from skulmfit.nn.heads import PoolingHead, SolvedHead
 from skulmfit.nn.language_model_losses import linear_cross_entropy
 from skulmfit.nn.pooling import pool_documents
+from skulmfit.nn.shards import Shard, in_shards
 
 _ROWS_PER_LOGITS = 1 << 10  # positions whose logits over the vocabulary exist at one time
 
@@ -20,9 +21,9 @@ class LanguageModelNetwork(nn.Module):
         self.encoder = encoder
         self.decoder_bias = nn.Parameter(torch.zeros(encoder.architecture.vocab_size))
 
-    def forward(self, ids: Tensor, state: State) -> Encoded:
+    def forward(self, ids: Tensor, state: State, draw: Draw | None = None) -> Encoded:
         """Encode ids (B, T), continuing from a state."""
-        return self.encoder(ids, state)
+        return self.encoder(ids, state, draw=draw)
 
     def cross_entropy(self, output: Tensor, targets: Tensor, *, dtype: torch.dtype = torch.float32) -> Tensor:
         """Mean negative log-likelihood in nats of targets (B, T), given outputs (B, T, E); products in `dtype`."""
@@ -50,8 +51,15 @@ class DocumentNetwork(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor, *, chunk_size: int, max_backprop: int | None = None) -> Tensor:
         """Outputs (B, C) of right-padded documents, ids (B, T) with lengths (B,); see `pool_documents`."""
-        pooled = pool_documents(
-            self.encoder, ids, lengths, chunk_size=chunk_size, max_backprop=max_backprop, n_layers=self.head.n_layers
-        )  # fmt: skip
+
+        def pooled_states(shard: Shard) -> tuple[list[Tensor], None]:
+            own = lengths[shard.rows]
+            longest = int(own.max()) if ids.device.type == "cpu" else ids.shape[1]  # no waiting for a GPU
+            return [pool_documents(
+                self.encoder, ids[shard.rows, :longest], own, chunk_size=chunk_size, max_backprop=max_backprop,
+                n_layers=self.head.n_layers, draw=shard.draw,
+            )], None  # fmt: skip
+
+        pooled = torch.cat([own for (own,), _ in in_shards(pooled_states, len(ids), self.encoder)])
         with torch.autocast(ids.device.type, enabled=False):
             return self.head(pooled.float())

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from skulmfit.nn.encoder import Encoded, Encoder, State
+from skulmfit.nn.encoder import Draw, Encoded, Encoder, State
 
 POOLINGS = ("last", "max", "mean")  # in the order of the pooled states
 
@@ -44,15 +44,15 @@ class Pool:
 
 def pool_documents(
     encoder: Encoder, ids: Tensor, lengths: Tensor, *, chunk_size: int, max_backprop: int | None = None,
-    n_layers: int = 1,
+    n_layers: int = 1, draw: Draw | None = None,
 ) -> Tensor:  # fmt: skip
     """Pool right-padded documents, ids (B, T) with lengths (B,), to (B, 3*W), W the width of the top `n_layers`.
 
     Documents run in chunks of `chunk_size` tokens; state and gradients pass from chunk to chunk. Every position is
     pooled, but gradients reach only the last `max_backprop` positions of each document, so memory is bounded however
-    long a document is.
+    long a document is. Without a `draw` each chunk draws the dropout of the weights anew.
     """
-    state, read = encoder.initial_state(len(ids)), partial(encoder, n_layers=n_layers)
+    state, read = encoder.initial_state(len(ids)), partial(encoder, n_layers=n_layers, draw=draw)
     pool = Pool.empty(len(ids), encoder.embedding, encoder.architecture.output_width(n_layers))
     done = torch.zeros_like(lengths)
     if max_backprop is not None and ids.shape[1] > max_backprop:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -38,13 +39,17 @@ class QRNNLayer(nn.Module):
             self.weight.new_zeros((1, batch_size, self.input_dim)),
         )
 
-    def forward(self, x: Tensor, state: tuple[Tensor, Tensor], weight_p: float) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Map x (B, T, input) and state to outputs (B, T, H) and the next state."""
+    def drop_weight(self, p: float, rng: np.random.Generator | None = None) -> Tensor:
+        """The weights of the gates after dropout."""
+        return weight_drop(self.weight, p, self.training, rng)
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor], weight: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Map x (B, T, input) and state to outputs (B, T, H) and the next state, with what `drop_weight` gave."""
         hidden, last = state
         inputs = x.transpose(0, 1)  # (T, B, input): steps of the recurrence lie one after the other
         if self.window == 2:
             inputs = torch.cat([inputs, torch.cat([last.to(x.dtype), inputs[:-1]])], dim=2)  # (T, B, 2*input)
-        gates = F.linear(inputs, weight_drop(self.weight, weight_p, self.training), self.bias)  # (T, B, 3*H)
+        gates = F.linear(inputs, weight, self.bias)  # (T, B, 3*H)
         z, f, o = gates.float().chunk(3, dim=2)
         f = torch.sigmoid(f)
         states = forget_mult(f, torch.tanh(z), hidden[0].float())  # (T, B, H)

@@ -12,6 +12,8 @@ from threading import RLock
 import numpy as np
 import torch
 
+from skulmfit.nn.threads import n_threads
+
 _RANDOM_STATE = RLock()
 
 
@@ -35,7 +37,7 @@ class Runtime:
         name = (
             torch.cuda.get_device_name(self.device)
             if self.device.type == "cuda"
-            else f"{torch.get_num_threads()} threads of {platform.machine()}"
+            else f"{n_threads()} threads of {platform.machine()}"
         )
         return f"{name}, torch {torch.__version__}"
 
@@ -131,8 +133,3 @@ def check_device(device: str) -> None:
         ) from error
     if not usable:
         raise ValueError(f"device={device!r} holds no values; give 'auto', 'cpu' or 'cuda'.")
-
-
-def n_threads() -> int:
-    """Number of threads for work outside torch: as many as torch uses. In joblib's workers that number is limited."""
-    return torch.get_num_threads()

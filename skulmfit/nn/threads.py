@@ -50,6 +50,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_limit.begin_child)
 
 
+def n_threads() -> int:
+    """How many threads may compute side by side: as many as torch may use. In joblib's workers that is limited."""
+    return _limit.before if _limit.n_users else torch.get_num_threads()
+
+
 @contextmanager
 def one_thread_an_operation() -> Iterator[int]:
     """Context in which each operation of torch has one thread; gives the number that there may be side by side."""
@@ -65,16 +70,16 @@ def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item]) ->
 
     What it computes does not depend on their number. Only a few items are under way at a time, so memory is bounded.
     """
-    with one_thread_an_operation() as n_threads:
-        if n_threads == 1:
+    with one_thread_an_operation() as n_side_by_side:
+        if n_side_by_side == 1:
             yield from map(function, items)
             return
-        with ThreadPoolExecutor(n_threads) as pool:
+        with ThreadPoolExecutor(n_side_by_side) as pool:
             under_way: deque[Future[Any]] = deque()
             try:
                 for item in items:
                     under_way.append(pool.submit(function, item))
-                    if len(under_way) > n_threads:
+                    if len(under_way) > n_side_by_side:
                         yield under_way.popleft().result()
                 while under_way:
                     yield under_way.popleft().result()

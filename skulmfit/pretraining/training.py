@@ -13,6 +13,7 @@ import torch
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.runtime import Runtime
+from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.pretraining.distributed import Processes, join_processes
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.progress import PretrainingProgress
@@ -93,7 +94,7 @@ def _train(
     corpus, tokenizer, start = _read(folder, settings)
     history = History()
     identity = asdict(settings) | {"corpus": _checksum(corpus, tokenizer)}
-    with runtime.seeded(settings.seed):
+    with runtime.seeded(settings.seed), one_thread_an_operation():
         network = new_network(settings, tokenizer, start).to(runtime.device)
         if processes.rank:  # the same weights in every process, but other dropouts
             torch.manual_seed(settings.seed + processes.rank)

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from skulmfit.inference.likelihoods import log_likelihoods
-from skulmfit.nn.encoder import State, detach
+from skulmfit.nn.encoder import State, detach, join, rows_of
 from skulmfit.nn.language_model_losses import activation_regularisation
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.runtime import Runtime
+from skulmfit.nn.shards import Shard, in_shards
 from skulmfit.text.streams import StreamBatch, bptt_lengths, shuffled_stream, stream_batches
 from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.training.task import BatchLoss
@@ -25,10 +26,18 @@ class LanguageModelLoss(nn.Module):
 
     def forward(self, inputs: Tensor, targets: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """Objective (cross-entropy, AR and TAR), cross-entropy alone, and next state, of inputs and targets (B, T)."""
-        encoded = self.network(inputs, state)
-        loss = self.network.cross_entropy(encoded.output, targets, dtype=self.dtype)
-        regularisation = activation_regularisation(encoded.output, encoded.raw_output, self.alpha, self.beta)
-        return loss + regularisation, loss, encoded.state
+
+        def of_shard(shard: Shard) -> tuple[list[Tensor], State]:
+            own = inputs[shard.rows]
+            encoded = self.network(own, rows_of(state, shard.rows), shard.draw)
+            loss = self.network.cross_entropy(encoded.output, targets[shard.rows], dtype=self.dtype)
+            regularisation = activation_regularisation(encoded.output, encoded.raw_output, self.alpha, self.beta)
+            share = len(own) / len(inputs)
+            return [share * (loss + regularisation), share * loss], detach(encoded.state)
+
+        shards = in_shards(of_shard, len(inputs), self.network.encoder, [self.network.decoder_bias])
+        objective, loss = (torch.stack(parts).sum() for parts in zip(*[own for own, _ in shards]))
+        return objective, loss, join([state for _, state in shards])
 
 
 class LanguageModelTask:

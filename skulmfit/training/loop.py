@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from skulmfit.nn.runtime import Runtime, release_free_memory
+from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.training.callback import Callback, TrainingRun
 from skulmfit.training.checkpoint import OutOfTime
 from skulmfit.training.layer_groups import LayerGroups
@@ -87,9 +88,10 @@ class _Loop(TrainingRun):
         for callback in self.callbacks:
             callback.on_train_begin(self)
         try:
-            while not self.is_finished:
-                self._train_stage()
-                self.stage_index, self.epoch = self.stage_index + 1, 0
+            with one_thread_an_operation():
+                while not self.is_finished:
+                    self._train_stage()
+                    self.stage_index, self.epoch = self.stage_index + 1, 0
         except OutOfTime:
             return False
         except KeyboardInterrupt:

@@ -77,7 +77,8 @@ class SupervisedTask:
         return [batches[index] for index in rng.permutation(len(batches))]
 
     def loss(self, batch: np.ndarray) -> BatchLoss:
-        """Loss of one batch."""
+        """Loss of one batch, the longest documents first, so that the rows of a shard are of similar length."""
+        batch = batch[np.argsort(-self._capped_lengths[batch], kind="stable")]
         ids, lengths = map(self.runtime.tensor, pad(self.corpus, batch))
         outputs = self.network(ids, lengths, chunk_size=CHUNK_SIZE, max_backprop=MAX_BACKPROP)
         return self._batch_loss(outputs, batch)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from references import numpy_lstm
 
-from skulmfit.nn.dropout import Dropouts, embedding_dropout, variational_dropout, weight_drop
+from skulmfit.nn.dropout import Dropouts, keep_mask, variational_dropout, weight_drop, word_dropout
 from skulmfit.nn.encoder import Architecture, Encoder
 from skulmfit.nn.lstm import LSTMLayer
 
@@ -42,8 +42,8 @@ def test_weight_drop_leaves_the_parameters_untouched_and_in_the_graph():
     before = layer.weight_hh.detach().clone()
     state = (torch.zeros(1, 2, 6), torch.zeros(1, 2, 6))
     x = torch.randn(2, 5, 4)
-    first, _ = layer(x, state, 0.5)
-    second, _ = layer(x, state, 0.5)
+    first, _ = layer(x, state, layer.drop_weight(0.5))
+    second, _ = layer(x, state, layer.drop_weight(0.5))
     assert not torch.equal(first, second)
     first.sum().backward()
     assert torch.equal(layer.weight_hh, before)
@@ -55,7 +55,7 @@ def test_weight_drop_acts_on_hidden_to_hidden_only():
     layer = LSTMLayer(4, 6).train()
     state = (torch.zeros(1, 2, 6), torch.zeros(1, 2, 6))
     x = torch.randn(2, 1, 4)  # from a zero state the first step does not touch the hidden-to-hidden matrix
-    assert torch.equal(layer(x, state, 0.9)[0], layer(x, state, 0.0)[0])
+    assert torch.equal(layer(x, state, layer.drop_weight(0.9))[0], layer(x, state, layer.weight_hh)[0])
 
 
 def test_deepcopy_works_after_a_training_step():
@@ -71,15 +71,27 @@ def test_variational_dropout_drops_the_same_features_at_every_step():
     assert set(dropped.unique().tolist()) == {0.0, 2.0}
 
 
-def test_embedding_dropout_drops_whole_rows_and_rescales_the_others():
-    dropped = embedding_dropout(torch.ones(200, 3), 0.2, training=True)
-    assert set(map(tuple, dropped.tolist())) == {(0.0,) * 3, (1.25,) * 3}
+def test_embedding_dropout_drops_whole_words_from_the_batch_and_rescales_the_others():
+    encoder = Encoder(ARCHITECTURE, Dropouts(embedding=0.2)).train()
+    ids = torch.arange(30).repeat(2, 1)
+    embedded = encoder._embed(ids, encoder.draw(np.random.default_rng(0)).words)
+    scale = (embedded / (encoder.embedding * ARCHITECTURE.embedding_scale)).round(decimals=4)
+    assert torch.equal(scale, scale[:1, :, :1].expand_as(scale))
+    assert set(scale.unique().tolist()) == {0.0, 1.25}
 
 
-@pytest.mark.parametrize("drop", [variational_dropout, embedding_dropout, weight_drop])
+@pytest.mark.parametrize("rng", [None, np.random.default_rng(0)])
+def test_a_mask_drops_as_often_as_its_probability_says_and_keeps_the_mean(rng):
+    mask = keep_mask((400, 500), 0.3, torch.empty(0), rng)
+    assert set(mask.unique().tolist()) == {0.0, np.float32(1 / 0.7)}
+    assert (mask == 0).float().mean() == pytest.approx(0.3, abs=0.005)
+
+
+@pytest.mark.parametrize("drop", [variational_dropout, weight_drop])
 def test_nothing_is_dropped_in_evaluation(drop):
     x = torch.randn(3, 4, 5) if drop is variational_dropout else torch.randn(3, 4)
     assert torch.equal(drop(x, 0.5, False), x)
+    assert word_dropout(x, 0.5, False) is None
 
 
 def test_dropouts_scale_together_and_stay_below_one():

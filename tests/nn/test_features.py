@@ -34,7 +34,7 @@ def layer_outputs(encoder, row):
     x = encoder.embedding[IDS[row : row + 1, : LENGTHS[row]]] * SIZES.embedding_scale
     outputs = {}
     for name, layer, state in zip(WIDTHS, encoder.layers, encoder.initial_state(1)):
-        x, _ = layer(x, state, 0.0)
+        x, _ = layer(x, state, layer.weight_hh)
         outputs[name] = x[0].detach().numpy()
     return outputs
 

@@ -13,6 +13,7 @@ from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.sentence_map import SentenceMap
 from skulmfit.models.weights import load_numpy, to_numpy
 from skulmfit.nn.runtime import Runtime
+from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.pretraining.distributed import Processes, join_processes
 from skulmfit.pretraining.run_checkpoint import CheckpointSettings
 from skulmfit.pretraining.start import new_network, starting_point
@@ -88,7 +89,7 @@ class _Run:
     def train(self, checkpoint: CheckpointSettings, card: dict[str, Any]) -> LanguageModel | None:
         """Train to the end, from the checkpoint if there is one."""
         settings, runtime = self.settings, self.runtime
-        with runtime.seeded(settings.seed):
+        with runtime.seeded(settings.seed), one_thread_an_operation():
             student = self._new_student().to(runtime.device)
             groups = self._groups(student)
             if self.processes.rank:  # the same weights in every process, but other samples
