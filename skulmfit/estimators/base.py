@@ -29,6 +29,7 @@ from skulmfit.training.parameters import check_choice, check_number, check_numbe
 from skulmfit.training.recipe import Recipe
 from skulmfit.training.recipes import find_recipe
 from skulmfit.training.stages import Stage
+from skulmfit.version import DOCUMENTATION
 
 AnyState = TypeVar("AnyState", bound=FittedState)
 # Parameters that may be "auto", and then are the recipe's.
@@ -47,9 +48,9 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
     has the old one or the new one, never a mixture.
     """
 
-    # scikit-learn explains parameters in a notebook only beside a link; until there are pages online, to the paper.
+    # scikit-learn explains parameters in a notebook beside a link, and only where there is one.
     _doc_link_module = "skulmfit"
-    _doc_link_template = "https://aclanthology.org/P18-1031/"
+    _doc_link_template = DOCUMENTATION
 
     _model_kind: ClassVar[type[Model]]  # of which the fitted state is made
     _targets_kind: ClassVar[type[Targets] | None]
