@@ -162,6 +162,15 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
             )
         return reports[0]
 
+    def _model_of(self, direction: str | None) -> Any:
+        """A copy of the fitted model of a direction."""
+        by_direction = {model.direction: model for model in self._state().models}
+        if direction is None and len(by_direction) == 1:
+            (direction,) = by_direction
+        if direction not in by_direction:
+            raise ValueError(f"direction={direction!r} is not one of {', '.join(map(repr, by_direction))}.")
+        return copy.deepcopy(by_direction[direction])
+
     def _state(self) -> AnyState:
         """What the last fit has left."""
         check_is_fitted(self)
