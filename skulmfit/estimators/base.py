@@ -29,6 +29,7 @@ from skulmfit.training.parameters import check_choice, check_number, check_numbe
 from skulmfit.training.recipe import Recipe
 from skulmfit.training.recipes import find_recipe
 from skulmfit.training.stages import Stage
+from skulmfit.version import DOCUMENTATION
 
 AnyState = TypeVar("AnyState", bound=FittedState)
 # Parameters that may be "auto", and then are the recipe's.
@@ -47,9 +48,9 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
     has the old one or the new one, never a mixture.
     """
 
-    # scikit-learn explains parameters in a notebook only beside a link; until there are pages online, to the paper.
+    # scikit-learn explains parameters in a notebook beside a link, and only where there is one.
     _doc_link_module = "skulmfit"
-    _doc_link_template = "https://aclanthology.org/P18-1031/"
+    _doc_link_template = DOCUMENTATION
 
     _model_kind: ClassVar[type[Model]]  # of which the fitted state is made
     _targets_kind: ClassVar[type[Targets] | None]
@@ -160,6 +161,15 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
                 "With two directions, each in `directions_` has it."
             )
         return reports[0]
+
+    def _model_of(self, direction: str | None) -> Any:
+        """A copy of the fitted model of a direction."""
+        by_direction = {model.direction: model for model in self._state().models}
+        if direction is None and len(by_direction) == 1:
+            (direction,) = by_direction
+        if direction not in by_direction:
+            raise ValueError(f"direction={direction!r} is not one of {', '.join(map(repr, by_direction))}.")
+        return copy.deepcopy(by_direction[direction])
 
     def _state(self) -> AnyState:
         """What the last fit has left."""

@@ -1,6 +1,5 @@
 """LMFineTuner: a language model fine-tuned on texts, and its hidden states as features."""
 
-import copy
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -394,12 +393,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         >>> LMFineTuner(epochs=0).fit(["-"]).language_model().tokenizer
         Tokenizer(12,000 pieces, forward)
         """
-        by_direction = {model.direction: model for model in self._state().models}
-        if direction is None and len(by_direction) == 1:
-            (direction,) = by_direction
-        if direction not in by_direction:
-            raise ValueError(f"direction={direction!r} is not one of {', '.join(map(repr, by_direction))}.")
-        return copy.deepcopy(by_direction[direction])
+        return self._model_of(direction)
 
     def _features_of(self, model: LanguageModel) -> Features:
         """The features that are asked for."""

@@ -87,10 +87,13 @@ class SupervisedState(FittedState[FineTunedModel], Generic[AnyTargets]):
         Of the language model under each model.
     targets : Targets
         How outputs of a head are read.
+    data : dict
+        Sizes of what was learnt from, for the model card.
     """
 
     lm_outcomes: tuple[Outcome, ...] = ()
     targets: AnyTargets = field(kw_only=True)
+    data: dict[str, Any] = field(default_factory=dict)
 
     def with_head(
         self, model: FineTunedModel, outcome: Outcome, vocab_transfer: dict[str, float] | None, lm_outcome: Outcome

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skulmfit.estimators.base import TextEstimator
 from skulmfit.estimators.caching import encode, fit_language_model
+from skulmfit.estimators.estimator_card import data_sizes, render
 from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fit_remedies import new_clock
 from skulmfit.estimators.fit_session import FitSession
@@ -114,7 +115,9 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         plan = recipe.head_alone() if is_cut_short else recipe
         # 2. Its whole encoder gets a head.
         head = self._head(data.targets, recipe)
-        fitted: SupervisedState[AnyTargets] = SupervisedState(recipe, targets=data.targets)
+        fitted: SupervisedState[AnyTargets] = SupervisedState(
+            recipe, targets=data.targets, data=data_sizes(data, rows)
+        )  # fmt: skip
         for language_model, lm_outcome, vocab_transfer in zip(lm.models, lm.outcomes, lm.vocab_transfers):
             direction, corpus = language_model.direction, encode(self.memory, language_model.tokenizer, data.texts)
             as_fitted = partial(self._as_fitted, fitted, language_model, lm_outcome)
@@ -225,6 +228,40 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
     def _publish(self, fitted: SupervisedState[AnyTargets]) -> Self:
         self.lm_stages_ = Table(fitted.lm_outcomes[0].stages)
         return super()._publish(fitted)
+
+    def card(self) -> str:
+        """Model card: what was learnt from, labels, settings, and scores on held-out texts if there were any.
+
+        Returns
+        -------
+        str
+            Markdown. It has sizes and labels, and nothing of the texts.
+        """
+        return render(self, self._state())
+
+    def fine_tuned_model(self, direction: str | None = None) -> FineTunedModel:
+        """The fine-tuned model as plain data: the way to token ids and to the torch module.
+
+        Its `tokenizer.encode(texts)` gives ids, its `network` is a `torch.nn.Module` on the CPU, without dropout, that
+        takes ids (B, T), lengths (B,) and a `chunk_size`, and returns logits (B, C). Do not train that module: it
+        belongs to the estimator's copy that you hold.
+
+        Parameters
+        ----------
+        direction : {"forward", "backward"}, optional
+            Which of two.
+
+        Returns
+        -------
+        FineTunedModel
+            Architecture, tokenizer, weights, head.
+
+        Raises
+        ------
+        ValueError
+            If there are two and none is named, or none reads in this direction.
+        """
+        return self._model_of(direction)
 
     def _features_of(self, model: FineTunedModel) -> Features:
         """What the head sees; under the paper's head, [last, max, mean] of the last layer."""

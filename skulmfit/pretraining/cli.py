@@ -1,8 +1,9 @@
-"""`python -m skulmfit.pretraining`: from text files to a language model that `pretrained=` accepts."""
+"""`skulmfit`, or `python -m skulmfit.pretraining`: from text files to a language model that `pretrained=` accepts."""
 
 import argparse
 import json
 import math
+import sys
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m skulmfit.pretraining", description=__doc__)
+    is_script = Path(sys.argv[0]).stem == "skulmfit"
+    parser = argparse.ArgumentParser(
+        prog="skulmfit" if is_script else "python -m skulmfit.pretraining", description=__doc__
+    )
     commands = parser.add_subparsers(required=True)
 
     encode = commands.add_parser("encode", help="train a tokenizer on text and encode the text once")
@@ -55,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     encode.add_argument("--tokenizer", help="take the tokenizer of this language model instead")
     encode.set_defaults(command=_encode)
 
-    training = commands.add_parser("train", help="train a language model; also under torchrun")
+    training = commands.add_parser("train", aliases=["pretrain"], help="train a language model; also under torchrun")
     training.add_argument("--folder", type=Path, required=True, help="an encoded corpus")
     training.add_argument(
         "--minutes", type=float, default=math.inf, help="stop after this many minutes; --resume goes on"
