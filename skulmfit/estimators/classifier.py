@@ -12,19 +12,23 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_consistent_length
 
 from skulmfit.estimators.compat import with_callbacks
 from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fitted_state import SupervisedState
 from skulmfit.estimators.indicator_targets import Indicators, is_indicator_matrix
 from skulmfit.estimators.label_targets import Labels
+from skulmfit.estimators.label_texts import LabelTexts, Phrases, labelled_rows, take_rows
 from skulmfit.estimators.supervised import SupervisedEstimator
+from skulmfit.estimators.supervised_data import SupervisedData
 from skulmfit.estimators.targets import ClassTargets
 from skulmfit.estimators.validation import ClassWeight
 from skulmfit.inference.explanation import Explanations
 from skulmfit.training.parameters import check_number_or_auto
 from skulmfit.training.recipe import Recipe
+
+_LEAST_LABELS = 50  # beside phrases, for training to be worth its time; measured, see docs/log
 
 
 class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
@@ -33,7 +37,8 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     `fit` runs two stages. The language model is fine-tuned on the texts, labels ignored. Then its whole encoder gets
     a head on its pooled states and is fine-tuned on the labels, with discriminative learning rates and slanted
     triangular schedules. The head starts as a logistic regression on the features of the encoder as it is.
-    Where y is an indicator matrix, every text may have several labels or none.
+    Where y is an indicator matrix, every text may have several labels or none. With `label_texts`, phrases for the
+    classes, it needs few labels or none: see docs/guide/labels-in-words.
 
     Parameters
     ----------
@@ -89,6 +94,12 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         any number of threads.
     verbose : int, default=0
         1 shows progress.
+    label_texts : dict, optional
+        For each class a phrase, or several, that say what its texts are like: `{"spam": "You have won a prize!", ...}`.
+        With them labels may be few, missing, or none at all. The phrases count as much as 100 labels. Below 50 labels
+        no layer is trained, unless `epochs` is a number. With `lm=None` the language model stays as it is, since
+        training would move it away from its sentence vectors. Where y is an indicator matrix, the classes are the
+        numbers of its columns.
 
     Attributes
     ----------
@@ -134,6 +145,15 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     >>> clf = ULMFiTClassifier(lm=lm, learning_rate=0.02, random_state=0).fit(texts, labels)
     >>> clf.predict(["fine film", "dull film"])
     array(['good', 'bad'], dtype='<U4')
+
+    Without labels, classes in words:
+
+    >>> clf = ULMFiTClassifier(label_texts={"place": "Where is it?", "number": "How many, how much?"})
+    >>> clf.fit(["Where is Lima?", "How many legs do ants have?", "What city is it in?", "How long is a mile?"])
+    ULMFiTClassifier(label_texts={'number': 'How many, how much?',
+                                  'place': 'Where is it?'})
+    >>> clf.predict(["Which country has the most lakes?", "How old is he?"])
+    array(['place', 'number'], dtype='<U6')
     """
 
     _targets_kind = ClassTargets
@@ -162,6 +182,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         device: str = "auto",
         random_state: int | RandomState | None = None,
         verbose: int = 0,
+        label_texts: LabelTexts | None = None,
     ):
         super().__init__(
             lm,
@@ -185,12 +206,13 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         )
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.label_texts = label_texts
 
     @with_callbacks
     def fit(
         self,
         X: Iterable[str],
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         *,
         X_val: Iterable[str] | None = None,
@@ -202,7 +224,9 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         ----------
         X : iterable of str
         y : array-like of shape (n_texts,) or {array, sparse matrix} of shape (n_texts, n_labels)
-            Labels of any type, or an indicator matrix of several labels a text.
+            Labels of any type, or an indicator matrix of several labels a text. With `label_texts` labels may be
+            missing: None, NaN, or scikit-learn's -1 where that is no class; of an indicator matrix, whole rows. None
+            for y means that all are.
         sample_weight : array-like of shape (n_texts,), optional
             Weights in the classifier's loss. A text of weight 0 is left out of both stages.
         X_val : iterable of str, optional
@@ -225,6 +249,8 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_number_or_auto(self.label_smoothing, "label_smoothing", Real, low=0, high=1, bounds="left")
+        if self.label_texts is not None:
+            Phrases.check(self.label_texts)
 
     def _resolved_recipe(self) -> Recipe:
         return super()._resolved_recipe().override(label_smoothing=self.label_smoothing)
@@ -235,6 +261,45 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         if is_indicator_matrix(y):
             return Indicators.learn(y, texts, self.class_weight, weights)
         return Labels.learn(y, texts, type(self).__name__, self.class_weight, weights)
+
+    def _learn(self, y: Any, texts: list[str], weights: np.ndarray) -> SupervisedData[ClassTargets]:
+        if self.label_texts is None:
+            return super()._learn(y, texts, weights)
+        if y is not None:
+            check_consistent_length(texts, y)
+        phrases = Phrases.check(self.label_texts)
+        has_label, counts = labelled_rows(y, len(texts), phrases.labels), weights > 0
+        rows = np.flatnonzero(has_label & counts)
+        labels, labelled = take_rows(y, rows), [texts[row] for row in rows]
+        targets, encoded, own_weights = self._learn_beside(phrases, labels, labelled, weights[rows])
+        return SupervisedData(
+            labelled, encoded, own_weights, targets,
+            unlabelled=[texts[row] for row in np.flatnonzero(~has_label & counts)],
+            phrases=list(phrases.texts), phrase_targets=targets.of_columns(phrases.columns(targets.labels)),
+        )  # fmt: skip
+
+    def _learn_beside(
+        self, phrases: Phrases, y: Any, texts: list[str], weights: np.ndarray
+    ) -> tuple[ClassTargets, np.ndarray, np.ndarray]:
+        """As `_learn_targets`, where there may be no text with a label."""
+        if texts and is_indicator_matrix(y):
+            return Indicators.learn(y, texts, self.class_weight, weights)
+        if not texts and np.ndim(y) == 2 and np.shape(y)[1] > 1:
+            return Indicators(np.arange(np.shape(y)[1])), np.empty(np.shape(y), np.int64), weights
+        return Labels.learn_beside(phrases, y, texts, type(self).__name__, self.class_weight, weights)
+
+    def _plan(self, recipe: Recipe, data: SupervisedData[ClassTargets]) -> Recipe:
+        """With phrases and few labels, the head that both make is as good as what training makes of it."""
+        if self.label_texts is None:
+            return recipe
+        n_labels = len(data.encoded) - data.n_validation
+        wanted = n_labels >= (_LEAST_LABELS if self.epochs == "auto" else 2)
+        return recipe if wanted else recipe.without_training()
+
+    def _default_language_model(self) -> LMFineTuner:
+        """With phrases, the language model as it is: training it would move it away from its sentence vectors."""
+        lm = super()._default_language_model()
+        return lm if self.label_texts is None else lm.set_params(epochs=0)
 
     def _publish(self, fitted: SupervisedState[ClassTargets]) -> Self:
         self.classes_ = fitted.targets.classes

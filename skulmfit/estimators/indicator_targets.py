@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from torch import Tensor
 
+from skulmfit.estimators.phrase_regression import phrase_regression
 from skulmfit.estimators.regressions import logistic_regression
 from skulmfit.estimators.targets import ClassTargets
 from skulmfit.estimators.validation import ClassWeight, check_class_weights
 from skulmfit.nn.target_losses import weighted_binary_cross_entropy
 from skulmfit.nn.threads import one_thread_an_operation
-from skulmfit.training.head_fine_tuning import Solution
+from skulmfit.training.head_fine_tuning import Readings, Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,10 @@ class Indicators(ClassTargets):
         balance = positive_weights(class_weight, indicators[weights > 0])
         return cls(np.arange(indicators.shape[1]), balance), indicators, weights
 
+    def of_columns(self, columns: np.ndarray) -> np.ndarray:
+        """One label each."""
+        return np.eye(self.n_outputs, dtype=np.int64)[columns]
+
     def encode(self, y: Any, texts: list[str]) -> np.ndarray:
         """Indicators of validation texts.
 
@@ -67,13 +72,10 @@ class Indicators(ClassTargets):
         """Share of texts whose labels are all right."""
         return float(np.mean((self.decode(outputs) == encoded).all(axis=1)))
 
-    def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
-        """A logistic regression for each label."""
+    def solve(self, readings: Readings) -> Solution:
+        """A logistic regression for each label, or what phrases say of it against all others."""
         balance = np.ones(self.n_outputs) if self.positive_weights is None else self.positive_weights
-        solutions = [
-            logistic_regression(features, has_label, weights * np.where(has_label, positive, 1.0), 2)
-            for has_label, positive in zip(encoded.T, balance)
-        ]
+        solutions = [_solve_one(readings, column, positive) for column, positive in enumerate(balance)]
         return (
             np.stack([weight[1] - weight[0] for weight, _ in solutions]),
             np.stack([bias[1] - bias[0] for _, bias in solutions]),
@@ -107,6 +109,15 @@ class Indicators(ClassTargets):
     def decode(self, logits: np.ndarray) -> np.ndarray:
         """Indicators of the labels that are more probable than not."""
         return (logits > 0).astype(np.int64)
+
+
+def _solve_one(readings: Readings, column: int, positive: float) -> Solution:
+    """The linear model of a label's absence and presence."""
+    has_label = readings.targets[:, column]
+    own = replace(readings, targets=has_label, weights=readings.weights * np.where(has_label, positive, 1.0))
+    if readings.words is None:
+        return logistic_regression(own.features, own.targets, own.weights, 2)
+    return phrase_regression(own, replace(readings.words, targets=readings.words.targets[:, column]), 2)
 
 
 def is_indicator_matrix(y: Any) -> bool:

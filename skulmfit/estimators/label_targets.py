@@ -1,6 +1,7 @@
 """Labels: one class a text."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,14 @@ from sklearn.utils import assert_all_finite, check_consistent_length, column_or_
 from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 
+from skulmfit.estimators.label_texts import Phrases
+from skulmfit.estimators.phrase_regression import phrase_regression
 from skulmfit.estimators.regressions import logistic_regression
 from skulmfit.estimators.targets import ClassTargets
 from skulmfit.estimators.validation import ClassWeight, check_class_weights, normalise_weights
 from skulmfit.nn.target_losses import weighted_cross_entropy
 from skulmfit.nn.threads import one_thread_an_operation
-from skulmfit.training.head_fine_tuning import Solution
+from skulmfit.training.head_fine_tuning import Readings, Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,40 @@ class Labels(ClassTargets):
         classes, indices = check_labels(y, texts, name)
         targets = cls(classes, class_weights(weights, class_weight, classes, indices))
         return targets, indices, normalise_weights(weights * targets.weights(indices))
+
+    @classmethod
+    def learn_beside(
+        cls, phrases: Phrases, y: Any, texts: list[str], name: str, class_weight: ClassWeight, weights: np.ndarray
+    ) -> tuple["Labels", np.ndarray, np.ndarray]:
+        """The same where every class has phrases: texts may be none, and classes without one.
+
+        Raises
+        ------
+        ValueError
+            If y has a class without a phrase.
+        """
+        if not texts:
+            classes, indices = phrases.classes(np.empty(0)), np.empty(0, np.int64)
+            return cls(classes), indices, weights
+        present, indices = check_label_column(y, texts)
+        phrases.check_cover(present.tolist())
+        classes = phrases.classes(present)
+        absent = [label for label in classes.tolist() if label not in present.tolist()]
+        if absent:
+            warnings.warn(
+                f"No text of y has the class {absent[0]!r}; {phrases.name} alone says what it is."
+                if len(absent) == 1
+                else f"No text of y has the classes {', '.join(map(repr, absent))}; {phrases.name} alone says what "
+                "they are.",
+                stacklevel=6,
+            )
+        indices = np.array([classes.tolist().index(label) for label in present.tolist()])[indices]
+        targets = cls(classes, class_weights(weights, class_weight, classes, indices))
+        return targets, indices, normalise_weights(weights * targets.weights(indices))
+
+    def of_columns(self, columns: np.ndarray) -> np.ndarray:
+        """The columns themselves."""
+        return columns
 
     def encode(self, y: Any, texts: list[str]) -> np.ndarray:
         """Index of the class of every validation text.
@@ -83,9 +120,11 @@ class Labels(ClassTargets):
         """Accuracy."""
         return float(np.mean(outputs.argmax(axis=1) == encoded))
 
-    def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
-        """Logistic regression."""
-        return logistic_regression(features, encoded, weights, self.n_outputs)
+    def solve(self, readings: Readings) -> Solution:
+        """Logistic regression, or what phrases say of the classes beside it."""
+        if readings.words is not None:
+            return phrase_regression(readings, readings.words, self.n_outputs)
+        return logistic_regression(readings.features, readings.targets, readings.weights, self.n_outputs)
 
     def _mean_logits(self, logits: Tensor) -> Tensor:
         return torch.stack([F.log_softmax(part, dim=1) for part in logits]).logsumexp(0) - math.log(len(logits))
@@ -124,6 +163,22 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
     """
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    classes, indices = check_label_column(y, texts)
+    if len(classes) < 2:
+        raise ValueError(
+            f"{name} needs samples of at least 2 classes in y, but it contains only one class: {classes.tolist()[0]!r}."
+        )
+    return classes, indices
+
+
+def check_label_column(y: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Classes in sorted order, be it one or several, and the index of every label among them.
+
+    Raises
+    ------
+    ValueError
+        If y is of another length or not a classification target.
+    """
     if getattr(getattr(y, "dtype", None), "kind", "") == "T":  # NumPy's StringDType, which scikit-learn stumbles over
         y = y.astype(object)
     _check_one_label_each(y)
@@ -135,10 +190,6 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
         classes, indices = np.unique(y, return_inverse=True)
     except TypeError as error:
         raise ValueError(f"y mixes labels that cannot be compared, or has missing ones: {error}.") from error
-    if len(classes) < 2:
-        raise ValueError(
-            f"{name} needs samples of at least 2 classes in y, but it contains only one class: {classes.tolist()[0]!r}."
-        )
     return classes, indices
 
 

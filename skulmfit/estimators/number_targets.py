@@ -12,7 +12,7 @@ from torch import Tensor
 from skulmfit.estimators.regressions import ridge_regression
 from skulmfit.estimators.targets import Targets
 from skulmfit.nn.target_losses import weighted_squared_error
-from skulmfit.training.head_fine_tuning import Solution
+from skulmfit.training.head_fine_tuning import Readings, Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +73,9 @@ class Numbers(Targets):
         """R squared, which a single text has not."""
         return float(r2_score(encoded, outputs)) if len(outputs) > 1 else np.nan
 
-    def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
+    def solve(self, readings: Readings) -> Solution:
         """Ridge regression."""
-        return ridge_regression(features, encoded, weights)
+        return ridge_regression(readings.features, readings.targets, readings.weights)
 
     @property
     def labels(self) -> tuple[int, ...]:

@@ -98,34 +98,37 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         """The targets in y, y as the loss takes it, and the weights of the texts with those of their targets."""
 
     def _fit(
-        self, X: Iterable[str], y: ArrayLike, sample_weight: ArrayLike | None,
+        self, X: Iterable[str], y: ArrayLike | None, sample_weight: ArrayLike | None,
         X_val: Iterable[str] | None, y_val: ArrayLike | None,
     ) -> Self:  # fmt: skip
         """Fit both halves of the method, in the order of the paper."""
         self._check_parameters()
         texts, data = self._check_data(X, y, sample_weight, X_val, y_val)
         recipe = self._resolved_recipe()
-        clock = new_clock(self, self._training_titles(), passes_of_head(recipe, len(data.texts)))
-        session = FitSession(self, texts, y, data.texts, data.encoded, data.weights, clock=clock)
-        rows, validation_rows = data.split(self.early_stopping, self.validation_fraction, session.seed)
+        plan = self._plan(recipe, data)
+        clock = new_clock(self, self._training_titles(), passes_of_head(plan, len(data.texts)))
+        session = FitSession(self, texts, y, data.all_texts, data.encoded, data.weights, clock=clock)
+        watches = self.early_stopping and bool(plan.phases)
+        rows, validation_rows = data.split(watches, self.validation_fraction, session.seed)
 
         # 1. A pretrained language model is fine-tuned on the texts alone; two of them, if texts are read both ways.
         lm = self._fitted_language_model(data.training_texts, session)
         is_cut_short = lm.interrupted and not isinstance(self.lm, FrozenEstimator)  # the user wants an end
-        plan = recipe.head_alone() if is_cut_short else recipe
+        plan = recipe.head_alone() if is_cut_short and plan.phases else plan
         # 2. Its whole encoder gets a head.
         head = self._head(data.targets, recipe)
         fitted: SupervisedState[AnyTargets] = SupervisedState(
             recipe, targets=data.targets, data=data_sizes(data, rows)
         )  # fmt: skip
         for language_model, lm_outcome, vocab_transfer in zip(lm.models, lm.outcomes, lm.vocab_transfers):
-            direction, corpus = language_model.direction, encode(self.memory, language_model.tokenizer, data.texts)
+            direction, corpus = language_model.direction, encode(self.memory, language_model.tokenizer, data.all_texts)
             as_fitted = partial(self._as_fitted, fitted, language_model, lm_outcome)
             # 3. Both are fine-tuned on the targets: all layers at once, or by gradual unfreezing from the head down.
             with session.training(direction if len(lm.models) > 1 else None) as rng:
                 model, outcome = fine_tune_with_head(
                     language_model, head, data.examples(corpus, rows), plan,
                     validation=None if validation_rows is None else data.examples(corpus, validation_rows),
+                    words=data.words(corpus, language_model.tokenizer),
                     patience=self.n_iter_no_change, runtime=session.runtime, rng=rng,
                     callbacks=session.callbacks(f"head-{direction}", corpus, as_fitted, saves=not is_cut_short),
                 )  # fmt: skip
@@ -137,7 +140,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         return self
 
     def _check_data(
-        self, X: Iterable[str], y: ArrayLike, sample_weight: ArrayLike | None,
+        self, X: Iterable[str], y: ArrayLike | None, sample_weight: ArrayLike | None,
         X_val: Iterable[str] | None, y_val: ArrayLike | None,
     ) -> tuple[list[str], SupervisedData[AnyTargets]]:  # fmt: skip
         """All texts of X, and those to learn from with their targets and weights."""
@@ -145,11 +148,19 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together: give both or none.")
         validation_texts = [] if X_val is None else self._check_texts(X_val, reset=False)
-        targets, encoded, weights = self._learn_targets(y, texts, check_weights(sample_weight, len(texts)))
-        data = SupervisedData(texts, encoded, weights, targets).without_weightless(type(self).__name__)
+        data = self._learn(y, texts, check_weights(sample_weight, len(texts))).without_weightless(type(self).__name__)
         if validation_texts:
-            data = data.with_validation(validation_texts, targets.encode(y_val, validation_texts))
+            data = data.with_validation(validation_texts, data.targets.encode(y_val, validation_texts))
         return texts, data
+
+    def _learn(self, y: Any, texts: list[str], weights: np.ndarray) -> SupervisedData[AnyTargets]:
+        """Targets and texts."""
+        targets, encoded, weights = self._learn_targets(y, texts, weights)
+        return SupervisedData(texts, encoded, weights, targets)
+
+    def _plan(self, recipe: Recipe, data: SupervisedData[AnyTargets]) -> Recipe:
+        """How encoder and head are trained."""
+        return recipe
 
     def _check_parameters(self) -> None:
         lm = self.lm.estimator if isinstance(self.lm, FrozenEstimator) else self.lm
@@ -169,8 +180,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         if isinstance(self.lm, FrozenEstimator):
             return self.lm.estimator._fitted
         if self.lm is None:
-            recipe = self.recipe if isinstance(self.recipe, str) else "skulmfit"
-            lm = LMFineTuner(recipe=recipe, device=self.device, verbose=self.verbose)
+            lm = self._default_language_model()
         else:
             lm = clone(self.lm)
         if lm.random_state is None and (self.memory is None or self.random_state is not None):
@@ -190,6 +200,11 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
             directions = [name.rpartition("-")[2] for name in titles]
         kind = "classifier" if is_classifier(self) else "regressor"
         return titles | {f"head-{way}": kind if len(directions) == 1 else f"{kind} {way}" for way in directions}
+
+    def _default_language_model(self) -> LMFineTuner:
+        """What `lm=None` stands for."""
+        recipe = self.recipe if isinstance(self.recipe, str) else "skulmfit"
+        return LMFineTuner(recipe=recipe, device=self.device, verbose=self.verbose)
 
     def _resolved_recipe(self) -> Recipe:
         return super()._resolved_recipe().override(gradual_unfreezing=self.gradual_unfreezing)

@@ -1,19 +1,23 @@
 """What is given to a supervised fit, checked and encoded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Generic
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 from skulmfit.estimators.fitted_state import AnyTargets
+from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
+from skulmfit.training.head_fine_tuning import Words
 from skulmfit.training.supervised_task import Examples
 
 
 @dataclass(frozen=True, eq=False)
 class SupervisedData(Generic[AnyTargets]):
     """Texts, their targets as the loss takes them, and their weights. Those for validation come last.
+
+    After them come texts without targets, if there are any.
 
     Parameters
     ----------
@@ -22,7 +26,13 @@ class SupervisedData(Generic[AnyTargets]):
     weights : ndarray of shape (n_texts,)
     targets : Targets
     n_validation : int
-        How many of the last texts are the user's own for validation.
+        How many of the last texts with targets are the user's own for validation.
+    unlabelled : list of str
+        Texts without targets.
+    phrases : list of str
+        Phrases that say what the classes are about.
+    phrase_targets : ndarray of shape (n_phrases, ...), optional
+        Their targets as the loss takes them.
     """
 
     texts: list[str]
@@ -30,11 +40,19 @@ class SupervisedData(Generic[AnyTargets]):
     weights: np.ndarray
     targets: AnyTargets
     n_validation: int = 0
+    unlabelled: list[str] = field(default_factory=list)
+    phrases: list[str] = field(default_factory=list)
+    phrase_targets: np.ndarray | None = None
+
+    @property
+    def all_texts(self) -> list[str]:
+        """Those with targets, and then those without."""
+        return self.texts + self.unlabelled
 
     @property
     def training_texts(self) -> list[str]:
         """All texts but the user's own for validation."""
-        return self.texts[: len(self.texts) - self.n_validation]
+        return self.texts[: len(self.texts) - self.n_validation] + self.unlabelled
 
     def without_weightless(self, name: str) -> "SupervisedData[AnyTargets]":
         """Only the texts with a weight above 0.
@@ -45,16 +63,20 @@ class SupervisedData(Generic[AnyTargets]):
             If there are less than 2. The estimator's name is for the message.
         """
         kept = np.flatnonzero(self.weights)
-        if len(kept) < 2:
-            raise ValueError(f"{name} needs at least 2 texts with a weight above 0, got {len(kept)} sample(s).")
-        return SupervisedData([self.texts[row] for row in kept], self.encoded[kept], self.weights[kept], self.targets)
+        n_texts = len(kept) + len(self.unlabelled)
+        if n_texts < 2:
+            raise ValueError(f"{name} needs at least 2 texts with a weight above 0, got {n_texts} sample(s).")
+        return replace(
+            self, texts=[self.texts[row] for row in kept], encoded=self.encoded[kept], weights=self.weights[kept]
+        )  # fmt: skip
 
     def with_validation(self, texts: list[str], encoded: np.ndarray) -> "SupervisedData[AnyTargets]":
         """The same with the user's own texts for validation."""
         weights = np.concatenate([self.weights, self.targets.weights(encoded)])
-        return SupervisedData(
-            self.texts + texts, np.concatenate([self.encoded, encoded]), weights, self.targets, len(texts)
-        )
+        return replace(
+            self, texts=self.texts + texts, encoded=np.concatenate([self.encoded, encoded]), weights=weights,
+            n_validation=len(texts),
+        )  # fmt: skip
 
     def split(self, early_stopping: bool, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Rows to train on, and rows for validation: the user's own, or a fraction for early stopping.
@@ -85,5 +107,12 @@ class SupervisedData(Generic[AnyTargets]):
         return np.sort(kept), np.sort(validation)
 
     def examples(self, corpus: TokenCorpus, rows: np.ndarray) -> Examples:
-        """Some of the texts, which `corpus` holds encoded, with their targets and weights."""
+        """Some of the texts with targets, given all texts encoded as `corpus`."""
         return Examples(corpus.take(rows), self.encoded[rows], self.weights[rows])
+
+    def words(self, corpus: TokenCorpus, tokenizer: AnyTokenizer) -> Words | None:
+        """What is known of the classes in words, given all texts encoded as `corpus` by a tokenizer."""
+        if self.phrase_targets is None:
+            return None
+        phrases = Examples(tokenizer.encode(self.phrases), self.phrase_targets, np.ones(len(self.phrases)))
+        return Words(phrases, corpus.take(np.arange(len(self.texts), len(corpus))))

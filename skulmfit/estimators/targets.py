@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from skulmfit.nn.threads import one_thread_an_operation
-from skulmfit.training.head_fine_tuning import Solution
+from skulmfit.training.head_fine_tuning import Readings, Solution
 from skulmfit.training.recipe import Recipe
 from skulmfit.training.supervised_task import OutputLoss
 
@@ -40,8 +40,8 @@ class Targets(ABC):
         """What the estimator's `score` gives of outputs (n_texts, C), given encoded targets: the higher the better."""
 
     @abstractmethod
-    def solve(self, features: np.ndarray, encoded: np.ndarray, weights: np.ndarray) -> Solution:
-        """Weight (C, F) and bias (C,) of the linear model of features (n, F) that a head starts from."""
+    def solve(self, readings: Readings) -> Solution:
+        """Weight (C, F) and bias (C,) of the linear model of features that a head starts from."""
 
     @property
     @abstractmethod
@@ -79,6 +79,10 @@ class ClassTargets(Targets):
     def labels(self) -> tuple[Any, ...]:
         """The classes."""
         return tuple(self.classes.tolist())
+
+    @abstractmethod
+    def of_columns(self, columns: np.ndarray) -> np.ndarray:
+        """Targets, as the loss takes them, of texts that each have one class, given its column: (n_texts, ...)."""
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor, *, label_smoothing: float = 0.0) -> Tensor:

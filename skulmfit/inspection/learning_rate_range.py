@@ -75,7 +75,7 @@ class LearningRateDisplay:
         low, high : float, default=1e-6, 1.0
             First and last rate of the highest layer group.
         n_updates : int, default=100
-            At least so many; an epoch is not cut.
+            About so many: whole epochs that come nearest to it.
         ax : matplotlib Axes, optional
             Where to draw; by default on a new figure.
 

@@ -15,6 +15,7 @@ from skulmfit.models.weights import load_numpy
 from skulmfit.nn.heads import SolvedHead
 from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
+from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.training.callback import Callback
 from skulmfit.training.early_stopping import EarlyStopping
 from skulmfit.training.history import History
@@ -24,9 +25,75 @@ from skulmfit.training.outcome import Outcome
 from skulmfit.training.recipe import Recipe
 from skulmfit.training.supervised_task import Examples, HeadTask, OutputLoss, OutputScore, SupervisedTask
 
-# Weight (C, F) and bias (C,) of a linear model of features (n, F), targets (n, ...) and weights (n,).
-Solution = tuple[np.ndarray, np.ndarray]
-Solver = Callable[[np.ndarray, np.ndarray, np.ndarray], Solution]
+Solution = tuple[np.ndarray, np.ndarray]  # weight (C, F) and bias (C,) of a linear model of features
+
+
+@dataclass(frozen=True, eq=False)
+class WordReadings:
+    """What is read of the classes in words, as features of the encoder before it is fine-tuned.
+
+    Parameters
+    ----------
+    phrases : ndarray of shape (n_phrases, n_features), float32
+    targets : ndarray of shape (n_phrases, ...)
+        What each phrase stands for, as the loss takes it.
+    unlabelled : ndarray of shape (n_unlabelled, n_features), float32
+        Documents without targets.
+    sentence_dim : int
+        How many of the features, the last ones, are a sentence vector.
+    sentence_length : float
+        Its length.
+    """
+
+    phrases: np.ndarray
+    targets: np.ndarray
+    unlabelled: np.ndarray
+    sentence_dim: int
+    sentence_length: float
+
+    def sentence_vectors(self, features: np.ndarray) -> np.ndarray:
+        """The sentence vectors among features (n, n_features), with length 1."""
+        return features[:, -self.sentence_dim :] / self.sentence_length
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """What the regression that a solved head starts from is made of: features of the encoder before it is fine-tuned.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_documents, n_features), float32
+    targets : ndarray of shape (n_documents, ...)
+        As the loss takes them.
+    weights : ndarray of shape (n_documents,)
+        With a mean of 1.
+    words : WordReadings, optional
+        Of classes in words.
+    """
+
+    features: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+    words: WordReadings | None = None
+
+
+Solver = Callable[[Readings], Solution]
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Classes in words: what a solved head knows beside its examples.
+
+    Parameters
+    ----------
+    phrases : Examples
+        Phrases that say what the classes are about.
+    unlabelled : TokenCorpus
+        Documents without targets.
+    """
+
+    phrases: Examples
+    unlabelled: TokenCorpus
 
 
 @dataclass(frozen=True)
@@ -72,6 +139,7 @@ def fine_tune_with_head(
     runtime: Runtime,
     rng: np.random.Generator,
     validation: Examples | None = None,
+    words: Words | None = None,
     patience: int = 3,
     callbacks: Sequence[Callback] = (),
 ) -> tuple[FineTunedModel, Outcome]:
@@ -94,6 +162,8 @@ def fine_tune_with_head(
         Of the order of the documents.
     validation : Examples, optional
         For early stopping.
+    words : Words, optional
+        Phrases that say what the classes are about, for the start of a solved head.
     patience : int, default=3
         Epochs without improvement after which early stopping ends a stage.
     callbacks : sequence of Callback
@@ -105,8 +175,13 @@ def fine_tune_with_head(
     """
     shape = head.shape(language_model, recipe)
     network = with_new_head(language_model, shape, recipe).to(runtime.device)
+    if words is not None and not (isinstance(network.head, SolvedHead) and network.head.features.sentence_dim):
+        raise ValueError(
+            "label_texts needs sentence vectors under the head: a recipe whose features are 'auto', 'combined' or "
+            "'sentence', and a language model that was taught by a sentence encoder, such as 'en'."
+        )
     if isinstance(network.head, SolvedHead):
-        _solve(network, network.head, head.solve, examples, runtime)
+        _solve(network, network.head, head.solve, examples, words, runtime)
     groups, history = document_network_groups(network), History()
     tasks = _Tasks(network, head, examples, validation, runtime, batch_size(recipe, len(examples.corpus)))
     stages = recipe.stages(list(groups), lambda alone: tasks.new(alone).n_batches())
@@ -132,10 +207,23 @@ def with_new_head(language_model: LanguageModel, shape: HeadShape, recipe: Recip
     return network
 
 
-def _solve(network: DocumentNetwork, head: SolvedHead, solve: Solver, examples: Examples, runtime: Runtime) -> None:
+def _solve(
+    network: DocumentNetwork, head: SolvedHead, solve: Solver, examples: Examples, words: Words | None, runtime: Runtime
+) -> None:
     """Start the head from a regression on the features of the encoder as it is."""
-    features = document_outputs(network.encoder, examples.corpus, runtime, head=head.features)  # (n, F)
-    weight, bias = solve(features, examples.targets, examples.weights)
+
+    def features(corpus: TokenCorpus) -> np.ndarray:
+        if not len(corpus):
+            return np.empty((0, head.features.n_features), np.float32)
+        return document_outputs(network.encoder, corpus, runtime, head=head.features)  # (n, F)
+
+    in_words = None
+    if words is not None:
+        in_words = WordReadings(
+            features(words.phrases.corpus), words.phrases.targets, features(words.unlabelled),
+            head.features.sentence_dim, head.features.kind.sentence_scale,
+        )  # fmt: skip
+    weight, bias = solve(Readings(features(examples.corpus), examples.targets, examples.weights, in_words))
     head.solve(torch.from_numpy(weight), torch.from_numpy(bias))
 
 

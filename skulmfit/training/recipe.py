@@ -163,6 +163,10 @@ class Recipe:
         """A recipe for the shortest way to a usable model: about 200 updates of the highest layer group."""
         return replace(self, phases=(Phase(1, EpochsForUpdates(200, most=50)),), gradual_unfreezing=True)
 
+    def without_training(self) -> "Recipe":
+        """A recipe that leaves network and head as they start."""
+        return replace(self, phases=())
+
     @property
     def trains_nothing(self) -> bool:
         """Whether the user has asked for no epoch at all."""

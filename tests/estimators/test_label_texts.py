@@ -1,0 +1,257 @@
+"""Classes in words: a classifier from phrases, from few labels beside them, and what is refused."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import TINY
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
+
+import skulmfit
+from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+
+PHRASES = {"place": ["Where is it?", "Which city or country?"], "number": "How many, how much, what year?"}
+TEXTS = [
+    "Where is the Louvre?", "How many legs does a spider have?", "What country is Lima in?", "What year did he die?",
+    "Where do penguins live?", "How much does a car cost?", "In which city is the Colosseum?", "When was it built?",
+]  # fmt: skip
+LABELS = ["place", "number"] * 4
+NEW_TEXTS = ["Which state has the most lakes?", "How many people live there?"]
+
+
+def classifier(**changes):
+    return ULMFiTClassifier(**{"label_texts": PHRASES, "random_state": 0} | changes)
+
+
+@pytest.fixture(scope="module")
+def from_phrases():
+    return classifier().fit(TEXTS)
+
+
+def test_phrases_alone_make_a_classifier(from_phrases):
+    assert from_phrases.predict(NEW_TEXTS).tolist() == ["place", "number"]
+    assert from_phrases.score(TEXTS, LABELS) == 1
+    assert from_phrases.classes_.tolist() == ["number", "place"]
+    assert from_phrases.stages_ == from_phrases.history_ == []
+    assert from_phrases.n_iter_ == 0
+
+
+def test_logits_are_cosines_on_a_scale_of_their_own(from_phrases):
+    encoder = LMFineTuner(epochs=0, features="sentence").fit(["-"])
+    of_class = [encoder.transform(np.atleast_1d(PHRASES[label])).mean(axis=0) for label in from_phrases.classes_]
+    cosines = encoder.transform(TEXTS) @ np.array([vector / np.linalg.norm(vector) for vector in of_class]).T
+    logits = from_phrases._logits(TEXTS)[1]
+    for column in (0, 1):
+        assert np.corrcoef(cosines[:, column], logits[:, column])[0, 1] > 0.99999
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        [None] * 8, np.full(8, np.nan), np.full(8, -1), pd.Series([pd.NA] * 8, dtype="Int64"),
+        np.array([None, np.nan, -1, None] * 2, dtype=object),
+    ],
+    ids=["None", "NaN", "-1", "NA", "mixed"],
+)  # fmt: skip
+def test_labels_that_are_all_missing_are_no_labels(missing, from_phrases):
+    found = classifier().fit(TEXTS, missing).predict_proba(NEW_TEXTS)
+    np.testing.assert_array_equal(found, from_phrases.predict_proba(NEW_TEXTS))
+
+
+def test_a_class_may_be_called_minus_one():
+    found = classifier(label_texts={-1: "How many?", 1: "Where is it?"}).fit(TEXTS, [1, -1] * 4)
+    assert found.predict(NEW_TEXTS).tolist() == [1, -1]
+
+
+def test_texts_without_a_label_stand_beside_those_with_one(from_phrases):
+    some = classifier().fit(TEXTS, ["place", "number", *[None] * 6])
+    assert some.predict(NEW_TEXTS).tolist() == ["place", "number"]
+    assert not np.array_equal(some.predict_proba(NEW_TEXTS), from_phrases.predict_proba(NEW_TEXTS))
+
+
+def test_labels_outweigh_phrases_when_they_are_many():
+    swapped = {"place": PHRASES["number"], "number": PHRASES["place"]}
+    few, many = classifier(label_texts=swapped), classifier(label_texts=swapped, epochs=1)
+    assert few.fit(TEXTS[:2], LABELS[:2]).score(TEXTS, LABELS) < 0.5
+    assert many.fit(TEXTS * 50, LABELS * 50).score(TEXTS, LABELS) > 0.5
+
+
+def test_a_class_without_an_example_is_predicted_by_its_phrase():
+    with pytest.warns(UserWarning, match="No text of y has the class 'person'; label_texts alone says what it is"):
+        found = classifier(label_texts=PHRASES | {"person": "Who was it?"}).fit(TEXTS, LABELS)
+    assert found.predict([*NEW_TEXTS, "Who wrote Hamlet?"]).tolist() == ["place", "number", "person"]
+
+
+def test_without_labels_nothing_is_warned_of():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classifier(label_texts=PHRASES | {"person": "Who was it?"}).fit(TEXTS)
+
+
+def test_few_labels_are_solved_and_more_are_trained_on():
+    few = classifier().fit(TEXTS, LABELS)
+    trained = classifier(epochs=1).fit(TEXTS, LABELS)
+    assert few.n_iter_ == 0
+    assert trained.n_iter_ == 1
+    assert classifier().fit(TEXTS * 7, LABELS * 7).n_iter_ > 1
+
+
+def test_training_begins_at_the_head_that_phrases_and_labels_make():
+    still = classifier(epochs=1, learning_rate=1e-12, dropout_multiplier=0.0).fit(TEXTS, LABELS)
+    np.testing.assert_allclose(
+        still.predict_proba(NEW_TEXTS), classifier().fit(TEXTS, LABELS).predict_proba(NEW_TEXTS), atol=1e-4
+    )
+
+
+@pytest.mark.filterwarnings("ignore:No text of y")
+def test_a_weight_of_zero_leaves_a_text_out():
+    whole = classifier().fit(TEXTS, [*LABELS[:2], *[None] * 6], sample_weight=[1, 0, 1, 0, 1, 0, 1, 0])
+    part = classifier().fit(TEXTS[::2], ["place", None, None, None])
+    np.testing.assert_allclose(whole.predict_proba(NEW_TEXTS), part.predict_proba(NEW_TEXTS), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:No text of y")
+def test_labels_keep_their_type_beside_missing_ones():
+    numbered = {0: "Where is it?", 7: "How many?"}
+    found = classifier(label_texts=numbered).fit(TEXTS, [0, np.nan, 0, None, 0, None, None, None])
+    assert found.classes_.dtype.kind == "i"
+    assert found.predict(NEW_TEXTS).tolist() == [0, 7]
+
+
+def test_both_directions_read_the_phrases():
+    found = classifier(lm=LMFineTuner(direction="both", epochs=0)).fit(TEXTS)
+    assert found.predict(NEW_TEXTS).tolist() == ["place", "number"]
+    assert all(one.score(TEXTS, LABELS) > 0.6 for one in found.directions_.values())
+
+
+def test_validation_data_and_early_stopping_go_with_phrases():
+    found = classifier(epochs=1, early_stopping=True, validation_fraction=0.25).fit(TEXTS, LABELS)
+    assert "validation_loss" in found.history_[-1]
+    assert classifier(early_stopping=True).fit(TEXTS).history_ == []
+    assert classifier().fit(TEXTS, X_val=NEW_TEXTS, y_val=["place", "number"]).n_iter_ == 0
+
+
+def test_each_of_several_labels_is_held_against_the_others():
+    phrases = {0: "Where is it?", 1: "How many, how much, what year?", 2: "Who was it?"}
+    texts = [*TEXTS, "Who wrote Hamlet?", "Who was the first president?", "Which actor was it?", "Who won?"]
+    found = classifier(label_texts=phrases).fit(texts, np.full((12, 3), -1))
+    assert found.predict_proba(["Who painted it?"]).argmax() == 2
+    assert found.predict(texts).shape == (12, 3)
+    y = np.eye(3, dtype=int)[[0, 1] * 4 + [2] * 4]
+    labelled = classifier(label_texts=phrases).fit(texts, y)
+    np.testing.assert_array_equal(labelled.predict(texts), y)
+
+
+def test_one_row_of_an_indicator_matrix_may_be_missing():
+    y = np.eye(2)[[0, 1] * 4]
+    y[5] = np.nan
+    found = classifier(label_texts={0: "Where is it?", 1: "How many?"}).fit(TEXTS, y)
+    assert found.predict(NEW_TEXTS).tolist() == [[1, 0], [0, 1]]
+
+
+# What is refused, each with one error.
+
+
+@pytest.mark.parametrize(
+    ("label_texts", "error", "message"),
+    [
+        ("spam", TypeError, "label_texts must be a dict from each class to a phrase .* got 'spam'"),
+        (["a", "b"], TypeError, "label_texts must be a dict"),
+        (PHRASES | {"number": " "}, ValueError, r"label_texts\['number'\] has the empty phrase ' '"),
+        (PHRASES | {"number": []}, ValueError, r"label_texts\['number'\] has no phrase"),
+        (PHRASES | {"number": 3}, TypeError, r"label_texts\['number'\] must be a phrase or a list of phrases, got 3"),
+        (PHRASES | {"number": ["How many?", None]}, TypeError, r"label_texts\['number'\] has None, which is not a str"),
+        (PHRASES | {"number": "Where is it? "}, ValueError, "'Where is it. ' twice, for 'place' and for 'number'"),
+        (PHRASES | {"number": ["Who?", "Who?"]}, ValueError, "'Who.' twice, for 'number' and for 'number'"),
+        ({"place": "Where is it?"}, ValueError, "label_texts needs phrases for at least 2 classes, it has 'place'"),
+        ({"place": "Where is it?", 3: "How many?"}, ValueError, "label_texts mixes classes"),
+        ({}, ValueError, "label_texts needs phrases for at least 2 classes"),
+    ],
+)
+def test_phrases_that_cannot_be_meant_are_refused(label_texts, error, message):
+    with pytest.raises(error, match=message):
+        classifier(label_texts=label_texts).fit(TEXTS)
+
+
+def test_a_class_without_a_phrase_is_refused():
+    with pytest.raises(ValueError, match="y has the class 'person', for which label_texts has no phrase"):
+        classifier().fit(TEXTS, ["person", *LABELS[1:]])
+
+
+def test_a_class_of_another_type_than_its_phrases_is_refused():
+    with pytest.raises(ValueError, match=r"y has the class 0, .* it has phrases for '0', '1'"):
+        classifier(label_texts={"0": "Where is it?", "1": "How many?"}).fit(TEXTS, [0, 1] * 4)
+
+
+def test_phrases_for_labels_that_are_no_column_are_refused():
+    with pytest.raises(ValueError, match="y has the class 0, for which label_texts has no phrase"):
+        classifier().fit(TEXTS, np.eye(2, dtype=int)[[0, 1] * 4])
+    with pytest.raises(ValueError, match="label_texts has a phrase for 2, but the columns of y are 0, 1"):
+        classifier(label_texts={0: "a", 1: "b", 2: "c"}).fit(TEXTS, np.eye(2, dtype=int)[[0, 1] * 4])
+
+
+def test_a_row_that_is_partly_missing_is_refused():
+    y = np.eye(2)[[0, 1] * 4]
+    y[5, 0] = np.nan
+    with pytest.raises(ValueError, match=r"Row 5 of y is partly missing: \[nan, 1.0\]"):
+        classifier(label_texts={0: "a", 1: "b"}).fit(TEXTS, y)
+
+
+def test_y_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        classifier().fit(TEXTS, LABELS[:5])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"lm": LMFineTuner("en-lm", epochs=0)}, {"lm": LMFineTuner(**TINY)}, {"recipe": "paper"}]
+)
+def test_an_encoder_without_sentence_vectors_is_refused(changes):
+    with pytest.raises(ValueError, match="label_texts needs sentence vectors"):
+        classifier(**changes).fit(TEXTS)
+
+
+def test_without_phrases_missing_labels_are_refused():
+    with pytest.raises(ValueError):
+        ULMFiTClassifier().fit(TEXTS, [None, *LABELS[1:]])
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        ULMFiTClassifier().fit(TEXTS)
+
+
+def test_a_regressor_has_no_phrases():
+    with pytest.raises(TypeError, match="label_texts"):
+        ULMFiTRegressor(label_texts=PHRASES)
+
+
+# The tools of scikit-learn, and files.
+
+
+def test_clones_and_pickles_have_the_phrases(from_phrases):
+    assert clone(from_phrases).label_texts == PHRASES
+    twin = pickle.loads(pickle.dumps(from_phrases))
+    np.testing.assert_array_equal(twin.predict_proba(NEW_TEXTS), from_phrases.predict_proba(NEW_TEXTS))
+
+
+def test_a_file_has_the_phrases(from_phrases, tmp_path):
+    from_phrases.save(tmp_path / "classifier.npz")
+    twin = skulmfit.load(tmp_path / "classifier.npz")
+    assert twin.label_texts == PHRASES
+    np.testing.assert_array_equal(twin.predict_proba(NEW_TEXTS), from_phrases.predict_proba(NEW_TEXTS))
+
+
+def test_a_grid_chooses_among_phrases():
+    lm = FrozenEstimator(LMFineTuner(epochs=0).fit(TEXTS))
+    swapped = {"place": PHRASES["number"], "number": PHRASES["place"]}
+    search = GridSearchCV(classifier(lm=lm), {"label_texts": [swapped, PHRASES]}, cv=2).fit(TEXTS, LABELS)
+    assert search.best_params_ == {"label_texts": PHRASES}
+
+
+def test_phrases_belong_to_what_a_fit_is_known_by(tmp_path):
+    first, second = (
+        classifier(label_texts=phrases, memory=str(tmp_path)).fit(TEXTS)
+        for phrases in (PHRASES, {"place": "Where?", "number": "How many?"})
+    )
+    assert not np.array_equal(first.predict_proba(NEW_TEXTS), second.predict_proba(NEW_TEXTS))
