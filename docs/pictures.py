@@ -1,7 +1,7 @@
-"""Runs the notebook of this folder, and makes the pictures of the documentation from what it shows.
+"""Runs the notebook of examples, and makes the pictures of the documentation from what it shows.
 
-    python examples/run_notebook.py
-    python examples/run_notebook.py --images docs/images
+    python docs/pictures.py
+    python docs/pictures.py --images docs/images
 
 The notebook with its outputs goes to `it_explains_itself.executed.ipynb`, which is not kept. A cell whose first line is
 `# picture: NAME` gives NAME.png. Figures are taken as they are. Of tables and highlighted texts a picture is taken in a
@@ -18,8 +18,9 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image, ImageOps
 
-NOTEBOOK = Path(__file__).parent / "it_explains_itself.ipynb"
+NOTEBOOK = Path(__file__).parents[1] / "examples" / "it_explains_itself.ipynb"
 STYLE = "<style>body {font: 15px sans-serif; width: 760px} td, th {padding: 2px 8px; text-align: left}</style>"
 FLAGS = "--no-sandbox --disable-gpu"
 
@@ -82,16 +83,17 @@ def photograph(pages: dict[Path, str]) -> None:
         view.setHtml(page)
         view.show()
         wait(view.loadFinished)
-        size = view.page().contentsSize()
-        pause(500)
-        view.resize(800, int(size.height()) + 8)
-        heights: list[float] = []
-        view.page().runJavaScript("document.body.scrollHeight", heights.append)
-        pause(500)
-        view.resize(800, int(heights[0]) + 24 if heights else int(size.height()))
-        pause(1000)
+        pause(1000)  # until it is drawn
         view.grab().save(str(path))
+        trim(path)
     application.quit()
+
+
+def trim(path: Path) -> None:
+    """Cut off what is white below a picture."""
+    image = Image.open(path).convert("RGB")
+    box = ImageOps.invert(image).getbbox()
+    image.crop((0, 0, image.width, box[3] + 8 if box else image.height)).save(path, optimize=True)
 
 
 if __name__ == "__main__":
