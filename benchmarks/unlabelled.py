@@ -3,17 +3,20 @@
     python benchmarks/unlabelled.py trec6 mr
 
 Features are those of `LMFineTuner(epochs=0)`, computed once. Draw `d` shuffles the training texts. Accuracy in % on the
-test set, mean and standard deviation. Active learning begins with a fifth of the labels and asks four times for as many
-again: those with the smallest distance between the two most probable classes. Reads the sets from the folder in
-SKULMFIT_DATA (default ../shared/data).
+test set, mean and standard deviation. Most uncertain first begins with a fifth of the labels and asks four times for as
+many again: those with the smallest distance between the two most probable classes. One text of each cluster asks
+once, for the texts nearest to the centres of as many clusters of sentence vectors as there are labels. Reads the
+sets from the folder in SKULMFIT_DATA (default ../shared/data).
 """
 
 import argparse
 
 import numpy as np
 from accuracy import read_set
+from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
-from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+from sklearn.metrics import pairwise_distances_argmin
+from sklearn.semi_supervised import SelfTrainingClassifier
 
 from skulmfit import LMFineTuner
 
@@ -32,13 +35,10 @@ def self_training(features, labels, known, threshold):
     return lambda new: classes[model.predict(new)]
 
 
-def spreading(features, labels, known):
-    """Labels spread to their neighbours by cosine."""
-    classes, codes = np.unique(labels, return_inverse=True)
-    y = np.full(len(labels), -1)
-    y[known] = codes[known]
-    model = LabelSpreading(kernel="knn", n_neighbors=10).fit(features, y)
-    return lambda new: classes[model.predict(new)]
+def typical(vectors, n_labels, seed):
+    """Rows of the texts nearest to the centres of as many clusters as there are labels."""
+    clusters = KMeans(n_labels, n_init=1, random_state=seed).fit(vectors)
+    return pairwise_distances_argmin(clusters.cluster_centers_, vectors)
 
 
 def active(features, labels, order, n_labels):
@@ -64,6 +64,8 @@ def main():
     for name in options.sets:
         train, test = read_set(name)
         features, new = (lm.transform(part["text"]) for part in (train, test))
+        vectors = lm.set_params(features="sentence").transform(train["text"])
+        lm.set_params(features="auto")
         labels, truth = (part["label"].to_numpy().astype(str) for part in (train, test))
         for n_labels in options.labels:
             scores = {}
@@ -71,11 +73,11 @@ def main():
                 order = np.random.default_rng(draw).permutation(len(labels))[: options.pool]
                 x, y, own = features[order], labels[order], np.arange(n_labels)
                 ways = {"as many labels": fit(x[own], y[own]).predict}
-                for threshold in (0.9, 0.99):
-                    ways[f"self-training, threshold {threshold}"] = self_training(x, y, own, threshold)
+                ways["self-training"] = self_training(x, y, own, threshold=0.95)
                 asked = active(x, y, np.arange(len(y)), n_labels)
-                ways["active learning"] = fit(x[asked], y[asked]).predict
-                ways["label spreading"] = spreading(x, y, own)
+                ways["most uncertain first"] = fit(x[asked], y[asked]).predict
+                asked = typical(vectors[order], n_labels, draw)
+                ways["one text of each cluster"] = fit(x[asked], y[asked]).predict
                 for way, predict in ways.items():
                     scores.setdefault(way, []).append(np.mean(predict(new) == truth))
             for way, own in scores.items():

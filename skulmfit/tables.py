@@ -58,7 +58,10 @@ def as_html(rows: Rows, *, raw: Sequence[str] = ()) -> str:
     lines = []
     for row in rows:
         cells = [str(row.get(name)) if name in raw else html.escape(short(row.get(name))) for name in names]
-        lines.append("<tr>" + "".join(f'<td style="text-align: left">{cell}</td>' for cell in cells) + "</tr>")
+        styles = ["text-align: left" + ("; min-width: 30em" if name in raw else "") for name in names]
+        lines.append(
+            "<tr>" + "".join(f'<td style="{style}">{cell}</td>' for style, cell in zip(styles, cells)) + "</tr>"
+        )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 

@@ -16,6 +16,7 @@ from skulmfit import LMFineTuner
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+ELSEWHERE = {"with-other-libraries.md"}  # tests/test_other_libraries.py runs each section where its library is
 # A block, the reason in a comment before it why it is not run, and what the block prints, if a block of text follows.
 BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n+)?^```python\n(?P<code>.*?)^```\n"
@@ -33,7 +34,7 @@ def blocks(page):
     return [block for block in BLOCK.finditer(page.read_text()) if not block["reason"]]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=named)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page) and page.name not in ELSEWHERE], ids=named)
 def test_the_python_of_a_page_runs_and_prints_what_it_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     import_or_skip("\n".join(block["code"] for block in blocks(page)))

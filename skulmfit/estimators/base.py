@@ -5,7 +5,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral, Real
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.random import RandomState
@@ -25,7 +25,7 @@ from skulmfit.models.model import Model
 from skulmfit.nn.features import Features
 from skulmfit.nn.runtime import Runtime, check_device
 from skulmfit.tables import Table
-from skulmfit.training.parameters import check_choice, check_number, check_number_or_auto
+from skulmfit.training.parameters import check_choice, check_learning_rate, check_number, check_number_or_auto
 from skulmfit.training.recipe import Recipe
 from skulmfit.training.recipes import find_recipe
 from skulmfit.training.stages import Stage
@@ -58,6 +58,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
     _named_recipes: ClassVar[Mapping[str, Recipe]]
 
     recipe: str | Recipe
+    learning_rate: float | Literal["auto"]
     early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int
@@ -82,6 +83,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
         find_recipe(self.recipe, self._named_recipes)
         for name, bounds in _BOUNDS_OR_AUTO.items():
             check_number_or_auto(getattr(self, name), name, Real, **bounds)
+        check_learning_rate(self.learning_rate)
         check_choice(self.early_stopping, "early_stopping", (True, False))
         check_number(self.validation_fraction, "validation_fraction", Real, low=0, high=1, bounds="neither")
         check_number(self.n_iter_no_change, "n_iter_no_change", Integral, low=1)

@@ -12,7 +12,7 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import Tags, check_consistent_length
+from sklearn.utils import Tags
 
 from skulmfit.estimators.compat import with_callbacks
 from skulmfit.estimators.fine_tuner import LMFineTuner
@@ -265,8 +265,6 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     def _learn(self, y: Any, texts: list[str], weights: np.ndarray) -> SupervisedData[ClassTargets]:
         if self.label_texts is None:
             return super()._learn(y, texts, weights)
-        if y is not None:
-            check_consistent_length(texts, y)
         phrases = Phrases.check(self.label_texts)
         has_label, counts = labelled_rows(y, len(texts), phrases.labels), weights > 0
         rows = np.flatnonzero(has_label & counts)

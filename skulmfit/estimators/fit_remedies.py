@@ -40,7 +40,7 @@ def remedies(estimator: Fitting) -> list[str]:
             "LMFineTuner(epochs=0) takes it as it is."
         )
     if not isinstance(lm, FrozenEstimator):
-        found.append("Fewer texts for the language model: it learns most from the first ten thousand.")
+        found.append("Fewer texts for the language model.")
     runtime = Runtime.resolve(estimator.device)
     if runtime.device.type == "cpu":
         has_gpu = torch.cuda.is_available()

@@ -167,6 +167,7 @@ def check_labels(y: Any, texts: list[str], name: str) -> tuple[np.ndarray, np.nd
     if len(classes) < 2:
         raise ValueError(
             f"{name} needs samples of at least 2 classes in y, but it contains only one class: {classes.tolist()[0]!r}."
+            " Give texts of another class too."
         )
     return classes, indices
 

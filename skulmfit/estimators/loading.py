@@ -51,6 +51,8 @@ def load(path: str | os.PathLike) -> LMFineTuner | ULMFiTClassifier | ULMFiTRegr
     ...     skulmfit.load(f"{folder}/lm.npz")
     LMFineTuner(epochs=0)
     """
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"There is no file {os.fspath(path)!r}. Give the path of one that `save` has written.")
     meta, arrays = read_archive(path, KIND, FORMAT)
     missing_devices: set[str] = set()
 

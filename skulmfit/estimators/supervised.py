@@ -22,8 +22,9 @@ from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fit_remedies import new_clock
 from skulmfit.estimators.fit_session import FitSession
 from skulmfit.estimators.fitted_state import AnyTargets, FittedState, SupervisedState
+from skulmfit.estimators.hints import check_not_swapped
 from skulmfit.estimators.supervised_data import SupervisedData
-from skulmfit.estimators.validation import check_weights
+from skulmfit.estimators.validation import check_lengths, check_weights
 from skulmfit.inference.explanation import Explanation, Explanations
 from skulmfit.inference.leaving_out import contributions
 from skulmfit.inference.texts import head_outputs
@@ -148,6 +149,10 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val go together: give both or none.")
         validation_texts = [] if X_val is None else self._check_texts(X_val, reset=False)
+        check_lengths(texts, y)
+        check_not_swapped(texts, y)
+        if not any(map(str.strip, texts)):
+            raise ValueError(f"X has no words: all of its {len(texts)} texts are empty. Is it the right column?")
         data = self._learn(y, texts, check_weights(sample_weight, len(texts))).without_weightless(type(self).__name__)
         if validation_texts:
             data = data.with_validation(validation_texts, data.targets.encode(y_val, validation_texts))
@@ -169,6 +174,11 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         if isinstance(self.lm, FrozenEstimator):
             check_is_fitted(lm)
         super()._check_parameters()
+        if self.epochs == 0:
+            raise ValueError(
+                "epochs == 0, must be >= 1: without training there is no head. For features of the language model as it"
+                " is, use make_pipeline(LMFineTuner(epochs=0), LogisticRegression())."
+            )
         check_epochs(self.epochs)
         check_number_or_auto(self.batch_size, "batch_size", Integral, low=2)
         check_number(self.hidden_dim, "hidden_dim", Integral, low=1)

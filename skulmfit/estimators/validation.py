@@ -7,6 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skulmfit.estimators.hints import column_hint, text_hint
+
 ClassWeight = dict[Any, float] | Literal["balanced"] | None
 
 
@@ -34,12 +36,14 @@ def check_texts(X: Iterable[str]) -> list[str]:
         X = list(X)
     texts = _one_column(X)
     if not texts:
-        raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required: X is empty.")
+        raise ValueError(
+            "Found array with 0 sample(s) while a minimum of 1 is required: X is empty. Give at least one text; a "
+            "generator can be read only once."
+        )
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             raise ValueError(
-                f"Every text must be a str; row {row} of X is {text!r} of type {type(text).__name__}. "
-                "Replace missing texts by '' and decode bytes first."
+                f"Every text must be a str; row {row} of X is {text!r} of type {type(text).__name__}. {text_hint(text)}"
             )
     return texts
 
@@ -53,8 +57,7 @@ def _one_column(X: Iterable[str]) -> list[Any]:
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(
-            f"X must be one column of texts, got an array of shape {array.shape}. Select the text column first, or use "
-            "a ColumnTransformer."
+            f"X must be one column of texts, got an array of shape {array.shape}. {column_hint(X, array.shape[-1])}"
         )
     return [_plain(text) for text in array.tolist()]
 
@@ -64,6 +67,21 @@ def _plain(text: Any) -> Any:
     if type(text) is np.str_:
         return str(text)
     return text.as_py() if hasattr(text, "as_py") else text
+
+
+def check_lengths(texts: list[str], y: Any) -> None:
+    """Raise unless there are as many targets as texts.
+
+    Raises
+    ------
+    ValueError
+    """
+    n_targets = y.shape[0] if hasattr(y, "shape") and len(y.shape) else len(y) if hasattr(y, "__len__") else None
+    if n_targets not in (None, len(texts)):
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {len(texts)} texts, y has {n_targets} "
+            "rows. Give one for each text, in the order of X."
+        )
 
 
 def check_weights(sample_weight: ArrayLike | None, n_texts: int) -> np.ndarray:

@@ -46,7 +46,7 @@ class LearningRateDisplay:
     @property
     def smoothed(self) -> np.ndarray:
         """The losses as one line, up to where they are four times the least one."""
-        smoothed = smooth(self.losses)
+        smoothed = smooth(self.losses, 0.9)
         is_worse = smoothed > _WORSE * np.minimum.accumulate(smoothed)
         return smoothed[: int(is_worse.argmax())] if is_worse.any() else smoothed
 

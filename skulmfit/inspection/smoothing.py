@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def smooth(losses: ArrayLike, share: float = 0.95) -> np.ndarray:
+def smooth(losses: ArrayLike, share: float) -> np.ndarray:
     """Moving average in which each loss counts `share` as much as the one after it, corrected for its beginning.
 
     As Adam corrects its averages (Kingma & Ba 2015, section 3).

@@ -129,7 +129,13 @@ def check_device(device: str) -> None:
         usable = torch.empty(1, device=Runtime.resolve(device).device).device.type != "meta"
     except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
-            f"device={device!r} is not 'auto' or a device of this machine, such as 'cpu' or 'cuda': {error}"
+            f"device={device!r} is not 'auto' or a device of this machine. Give 'auto' or one of "
+            f"{', '.join(map(repr, _devices()))}. ({str(error)[:80]})"
         ) from error
     if not usable:
         raise ValueError(f"device={device!r} holds no values; give 'auto', 'cpu' or 'cuda'.")
+
+
+def _devices() -> list[str]:
+    """Names of the devices of this machine."""
+    return ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]

@@ -49,3 +49,12 @@ def check_epochs(value: Any, *, low: int = 1) -> None:
         if not isinstance(value, Integral):
             raise TypeError(f"epochs must be 'auto' or an int, got {value!r}.")
         check_number(value, "epochs", Integral, low=low)
+
+
+def check_learning_rate(value: float | Literal["auto"]) -> None:
+    """Raise if a learning rate is so high that nothing can be learnt: Adam moves each weight by about the rate."""
+    if not isinstance(value, str) and value > 1:
+        raise ValueError(
+            f"learning_rate == {value}, must be <= 1: an update moves each weight by about that much. Rates from "
+            "0.0001 to 0.05 are usual; skulmfit.inspection.LearningRateDisplay finds one."
+        )

@@ -1,5 +1,6 @@
 """The recipes that have a name."""
 
+import difflib
 from collections.abc import Mapping
 
 from skulmfit.nn.dropout import LM_DROPOUTS, PAPER_DROPOUTS, Dropouts
@@ -72,4 +73,6 @@ def find_recipe(recipe: str | Recipe, named: Mapping[str, Recipe]) -> Recipe:
         return recipe
     if isinstance(recipe, str) and recipe in named:
         return named[recipe]
-    raise ValueError(f"recipe={recipe!r} is not one of {', '.join(map(repr, named))}, nor a Recipe.")
+    close = difflib.get_close_matches(str(recipe), named, 1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"recipe={recipe!r} is not one of {', '.join(map(repr, named))}, nor a Recipe.{hint}")

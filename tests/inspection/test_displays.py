@@ -89,7 +89,7 @@ def test_the_suggestion_is_where_the_loss_falls_fastest():
 
 
 def test_smoothing_keeps_a_constant():
-    np.testing.assert_allclose(smooth([2.0] * 5), 2.0)
+    np.testing.assert_allclose(smooth([2.0] * 5, 0.9), 2.0)
 
 
 def pipeline(last):
