@@ -21,6 +21,7 @@ from skulmfit.estimators.estimator_card import data_sizes, render
 from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fit_remedies import new_clock
 from skulmfit.estimators.fit_session import FitSession
+from skulmfit.estimators.fit_texts import FitTexts
 from skulmfit.estimators.fitted_state import AnyTargets, FittedState, SupervisedState
 from skulmfit.estimators.supervised_data import SupervisedData
 from skulmfit.estimators.validation import check_weights
@@ -110,7 +111,8 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         rows, validation_rows = data.split(self.early_stopping, self.validation_fraction, session.seed)
 
         # 1. A pretrained language model is fine-tuned on the texts alone; two of them, if texts are read both ways.
-        lm = self._fitted_language_model(data.training_texts, session)
+        own = FitTexts(data.texts, partial(encode, self.memory))
+        lm = self._fitted_language_model(own.first(len(data.training_texts)), session)
         is_cut_short = lm.interrupted and not isinstance(self.lm, FrozenEstimator)  # the user wants an end
         plan = recipe.head_alone() if is_cut_short else recipe
         # 2. Its whole encoder gets a head.
@@ -119,7 +121,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
             recipe, targets=data.targets, data=data_sizes(data, rows)
         )  # fmt: skip
         for language_model, lm_outcome, vocab_transfer in zip(lm.models, lm.outcomes, lm.vocab_transfers):
-            direction, corpus = language_model.direction, encode(self.memory, language_model.tokenizer, data.texts)
+            direction, corpus = language_model.direction, own.encoded_by(language_model.tokenizer)
             as_fitted = partial(self._as_fitted, fitted, language_model, lm_outcome)
             # 3. Both are fine-tuned on the targets: all layers at once, or by gradual unfreezing from the head down.
             with session.training(direction if len(lm.models) > 1 else None) as rng:
@@ -164,7 +166,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         check_choice(self.gradual_unfreezing, "gradual_unfreezing", ("auto", True, False))
         check_memory(self.memory)
 
-    def _fitted_language_model(self, texts: list[str], session: FitSession) -> FittedState[LanguageModel]:
+    def _fitted_language_model(self, texts: FitTexts, session: FitSession) -> FittedState[LanguageModel]:
         """The fitted state of the language-model stage: that of a frozen one, or that of a fit on the texts."""
         if isinstance(self.lm, FrozenEstimator):
             return self.lm.estimator._fitted
