@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_memory
 
 from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fit_tasks import FitTasks
+from skulmfit.estimators.fit_texts import FitTexts
 from skulmfit.estimators.fitted_state import FittedState
 from skulmfit.estimators.identity import fit_identity
 from skulmfit.models.language_model import LanguageModel
@@ -33,7 +34,7 @@ class _Interrupted(Exception):
 
 
 def fit_language_model(
-    memory: str | joblib.Memory | None, lm: LMFineTuner, texts: list[str], tasks: FitTasks
+    memory: str | joblib.Memory | None, lm: LMFineTuner, texts: FitTexts, tasks: FitTasks
 ) -> FittedState[LanguageModel]:
     """Fit a language-model stage as one of the tasks of a fit, or take what it leaves from the cache."""
     memory = check_memory(memory)
@@ -41,7 +42,7 @@ def fit_language_model(
     is_cached = _is_cache(memory) and not callable(lm.tokenizer)  # a function may be edited under the same name
     try:
         if is_cached:
-            return _cached(memory, _fit, fit_identity(lm, texts), lm, texts, tasks)
+            return _cached(memory, _fit, fit_identity(lm, texts.texts), lm, texts, tasks)
         return _fit("", lm, texts, tasks)
     except _Interrupted as interruption:
         return interruption.fitted
@@ -55,9 +56,10 @@ def encode(memory: str | joblib.Memory | None, tokenizer: AnyTokenizer, texts: l
     return _cached(memory, _encode, joblib.hash((__version__, tokenizer, texts)), tokenizer, texts)
 
 
-def _fit(key: str, lm: LMFineTuner, texts: list[str], tasks: FitTasks) -> FittedState[LanguageModel]:
+def _fit(key: str, lm: LMFineTuner, texts: FitTexts, tasks: FitTasks) -> FittedState[LanguageModel]:
+    lm.__dict__["_texts"] = texts
     with tasks.part("language model", lm):
-        lm.fit(texts)
+        lm.fit(texts.texts)
     if lm._fitted.interrupted:
         raise _Interrupted(lm._fitted)
     return lm._fitted

@@ -126,6 +126,11 @@ class Tokenizer:
         is_whole = not any(index == self.unk_id or self._processor.is_byte(index) for index in ids)
         return ids if is_whole else []
 
+    @property
+    def identity(self) -> object:
+        """What tokenizers share that give the same ids, in either direction."""
+        return self.model
+
     def in_direction(self, direction: str) -> "Tokenizer":
         """The same tokenizer, reading in a direction."""
         return Tokenizer(self.model, direction)

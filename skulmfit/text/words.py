@@ -101,6 +101,11 @@ class WordTokenizer:
         """Whether texts are normalised by ULMFiT's rules."""
         return self.split is None
 
+    @property
+    def identity(self) -> object:
+        """What tokenizers share that give the same ids, in either direction."""
+        return tuple(self.words), self.split
+
     def in_direction(self, direction: str) -> "WordTokenizer":
         """The same tokenizer, reading in a direction."""
         return WordTokenizer(self.words, self.split, direction)
