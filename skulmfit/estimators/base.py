@@ -22,7 +22,7 @@ from skulmfit.estimators.targets import Targets
 from skulmfit.estimators.validation import check_folder, check_texts
 from skulmfit.inference.texts import text_features
 from skulmfit.models.model import Model
-from skulmfit.nn.features import Features
+from skulmfit.nn.features import Features, Similarities
 from skulmfit.nn.runtime import Runtime, check_device
 from skulmfit.tables import Table
 from skulmfit.training.parameters import check_choice, check_learning_rate, check_number, check_number_or_auto
@@ -198,7 +198,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     @abstractmethod
-    def _features_of(self, model: Any) -> Features:
+    def _features_of(self, model: Any) -> Features | Similarities:
         """What `transform` gives of a model."""
 
     def transform(self, X: Iterable[str]) -> np.ndarray:
@@ -230,7 +230,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
 
         A name begins with that of the class. Then follow the direction if there are two, and the layer if there are
         several. It ends in last0, ..., max0, ..., mean0, ... for the pooled states, sentence0, ... for the sentence
-        vector.
+        vector, similarity_NAME for phrases of `LMFineTuner`.
 
         Parameters
         ----------

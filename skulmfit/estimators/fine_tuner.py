@@ -18,14 +18,15 @@ from skulmfit.estimators.fit_remedies import new_clock
 from skulmfit.estimators.fit_session import FitSession
 from skulmfit.estimators.fit_texts import FitTexts
 from skulmfit.estimators.fitted_state import FittedState
+from skulmfit.estimators.label_texts import LabelTexts, Phrases
 from skulmfit.inference.generation import continue_text
-from skulmfit.inference.texts import text_log_likelihoods
+from skulmfit.inference.texts import text_features, text_log_likelihoods
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.registry import load_pretrained, locate
 from skulmfit.models.sentence_map import build_features
 from skulmfit.models.vocabulary_transfer import Transfer
 from skulmfit.nn.encoder import KINDS, Architecture
-from skulmfit.nn.features import FEATURES, Features
+from skulmfit.nn.features import FEATURES, Features, Similarities
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.pooling import POOLINGS
 from skulmfit.nn.runtime import Runtime
@@ -95,6 +96,9 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         is "combined" for a language model that was taught by a sentence encoder, such as "en", else "last_layer".
     pooling : {"concat", "last", "max", "mean"}, default="concat"
         Which pooled states there are among the features: the last one, their maximum, their mean, or all three.
+    phrases : dict, optional
+        Phrases by name, one or several each: `{"price": "It is too expensive.", ...}`. `transform` gives the cosine of
+        each text's sentence vector with theirs as one more feature, similarity_price.
     vocab_size : int, default=12000
         At most so many pieces in a vocabulary learnt from the texts.
     architecture : {"lstm", "qrnn"}, default="lstm"
@@ -176,6 +180,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         n_iter_no_change: int = 2,
         features: Literal["auto", "last_layer", "last_two_layers", "all_layers", "sentence", "combined"] = "auto",
         pooling: Literal["concat", "last", "max", "mean"] = "concat",
+        phrases: LabelTexts | None = None,
         vocab_size: int = 12_000,
         architecture: Literal["lstm", "qrnn"] = "lstm",
         embedding_dim: int = 256,
@@ -202,6 +207,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         self.n_iter_no_change = n_iter_no_change
         self.features = features
         self.pooling = pooling
+        self.phrases = phrases
         self.vocab_size = vocab_size
         self.architecture = architecture
         self.embedding_dim = embedding_dim
@@ -291,6 +297,8 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         check_number(self.bptt, "bptt", Integral, low=5)
         check_choice(self.features, "features", ("auto", *FEATURES))
         check_choice(self.pooling, "pooling", ("concat", *POOLINGS))
+        if self.phrases is not None:
+            Phrases.check(self.phrases, "phrases")
         check_choice(self.architecture, "architecture", KINDS)
         for name in ("vocab_size", "embedding_dim", "hidden_dim", "n_layers"):
             check_number(getattr(self, name), name, Integral, low=1)
@@ -396,10 +404,21 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         """
         return self._model_of(direction)
 
-    def _features_of(self, model: LanguageModel) -> Features:
+    def _features_of(self, model: LanguageModel) -> Features | Similarities:
         """The features that are asked for."""
         poolings = POOLINGS if self.pooling == "concat" else (self.pooling,)
-        return build_features(self.features, model.architecture, model.sentence_map, poolings)
+        features = build_features(self.features, model.architecture, model.sentence_map, poolings)
+        if not self.phrases:
+            return features
+        if model.sentence_map is None:
+            raise ValueError(
+                "phrases needs a language model that was taught by a sentence encoder, such as 'en'; this one has no "
+                "sentence vectors."
+            )
+        phrases = Phrases.check(self.phrases, "phrases")
+        sentence = build_features("sentence", model.architecture, model.sentence_map)
+        vectors = text_features(model, sentence, list(phrases.texts), Runtime.resolve(self.device))
+        return Similarities(features, sentence, phrases.vectors(vectors))
 
     def score(self, X: Iterable[str], y: object = None) -> float:
         """Mean log-likelihood of texts in nats per piece; higher is better. With two directions, the mean.

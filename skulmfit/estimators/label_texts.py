@@ -80,6 +80,14 @@ class Phrases:
             )
         return np.array([list(classes).index(label) for label in self.labels])
 
+    def vectors(self, of_texts: np.ndarray) -> dict[str, np.ndarray]:
+        """Of each class the mean of the vectors (n_phrases, D) of its phrases, with length 1, by the class's name."""
+        means: dict[str, np.ndarray] = {}
+        for label in dict.fromkeys(self.labels):
+            mean = of_texts[[own == label for own in self.labels]].mean(axis=0)
+            means[str(label)] = mean / np.linalg.norm(mean)
+        return means
+
     def classes(self, labels: np.ndarray) -> np.ndarray:
         """The classes, sorted; of the same type as the labels in y, if these are as they went in.
 

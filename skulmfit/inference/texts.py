@@ -8,7 +8,7 @@ from skulmfit.inference.documents import document_outputs
 from skulmfit.inference.likelihoods import log_likelihoods
 from skulmfit.models.fine_tuned_model import FineTunedModel
 from skulmfit.models.language_model import LanguageModel
-from skulmfit.nn.features import Features
+from skulmfit.nn.features import Features, Similarities
 from skulmfit.nn.runtime import Runtime
 from skulmfit.nn.threads import n_threads
 from skulmfit.text.any_tokenizer import AnyTokenizer
@@ -18,7 +18,12 @@ TEXTS_PER_BLOCK = 1 << 15  # so that the memory of a pass is bounded, however ma
 
 
 def text_features(
-    model: LanguageModel | FineTunedModel, features: Features, texts: list[str], runtime: Runtime, *, verbose: int = 0
+    model: LanguageModel | FineTunedModel,
+    features: Features | Similarities,
+    texts: list[str],
+    runtime: Runtime,
+    *,
+    verbose: int = 0,
 ) -> np.ndarray:
     """Features of texts, float32 of shape (n_texts, n_features)."""
     parts = [

@@ -6,6 +6,7 @@ Letters in shapes: B batch, E embedding, W width of the pooled layers side by si
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -109,3 +110,41 @@ class Features(nn.Module):
             vectors = F.normalize(F.linear(last_layer, self.weight, self.bias), dim=1)  # (B, D)
             parts.append(vectors * self.kind.sentence_scale)
         return torch.cat(parts, dim=1)
+
+
+class Similarities(nn.Module):
+    """Features, and beside them the cosines of the sentence vector with vectors that have names.
+
+    Parameters
+    ----------
+    features : Features
+    sentence : Features
+        The sentence vector alone.
+    vectors : dict of str to ndarray of shape (D,)
+        Of length 1.
+    """
+
+    vectors: Tensor
+
+    def __init__(self, features: Features, sentence: Features, vectors: dict[str, np.ndarray]):
+        super().__init__()
+        self.features, self.sentence, self._names = features, sentence, list(vectors)
+        self.register_buffer("vectors", torch.from_numpy(np.stack(list(vectors.values()))))
+
+    @property
+    def n_layers(self) -> int:
+        """How many top layers must be pooled."""
+        return self.features.n_layers
+
+    @property
+    def n_features(self) -> int:
+        """Width of the features, cosines included."""
+        return self.features.n_features + len(self._names)
+
+    def names(self) -> list[str]:
+        """Names of the features; the cosines are similarity_NAME."""
+        return self.features.names() + [f"similarity_{name}" for name in self._names]
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Map pooled states (B, 3*W) to features (B, n_features)."""
+        return torch.cat([self.features(pooled), F.linear(self.sentence(pooled), self.vectors)], dim=1)

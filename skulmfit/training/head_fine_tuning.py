@@ -185,6 +185,9 @@ def fine_tune_with_head(
     beginnings = Beginnings(examples.corpus, MAX_BACKPROP, runtime)
     if isinstance(network.head, SolvedHead):
         _solve(network.encoder, network.head, head.solve, examples, words, beginnings)
+    if words is not None:  # a class without examples would be forgotten
+        examples = examples.beside(words.phrases)
+        beginnings = Beginnings(examples.corpus, MAX_BACKPROP, runtime)
     groups, history = document_network_groups(network), History()
     tasks = _Tasks(network, head, examples, validation, runtime, batch_size(recipe, len(examples.corpus)), beginnings)
     stages = recipe.stages(list(groups), lambda alone: tasks.new(alone).n_batches())
@@ -227,7 +230,7 @@ def _solve(
             head.features.sentence_dim, head.features.kind.sentence_scale,
         )  # fmt: skip
     beginnings.read(encoder, head.n_layers)
-    own = beginnings.outputs(encoder, head.n_layers, head.features)
+    own = beginnings.outputs(encoder, head.n_layers, head.features) if len(examples.corpus) else features(examples.corpus)
     weight, bias = solve(Readings(own, examples.targets, examples.weights, in_words))
     head.solve(torch.from_numpy(weight), torch.from_numpy(bias))
 

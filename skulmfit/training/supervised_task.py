@@ -42,6 +42,13 @@ class Examples:
     targets: np.ndarray
     weights: np.ndarray
 
+    def beside(self, others: "Examples") -> "Examples":
+        """These and then others."""
+        return Examples(
+            TokenCorpus.concatenate([self.corpus, others.corpus]),
+            np.concatenate([self.targets, others.targets]), np.concatenate([self.weights, others.weights]),
+        )  # fmt: skip
+
 
 class SupervisedTask:
     """Batches of documents of similar length through encoder and head, with dropout."""
