@@ -54,7 +54,7 @@ def test_the_public_names():
     ]  # fmt: skip
     assert all(hasattr(skulmfit, name) for name in skulmfit.__all__)
     assert inspection.__all__ == [
-        "Explanation", "Explanations", "LabelCurveDisplay", "LearningRateDisplay", "Mistakes", "TrainingCurveDisplay",
-        "most_wrong",
+        "Explanation", "Explanations", "LabelCurveDisplay", "LearningRateDisplay", "Mistakes", "PhraseCheck",
+        "TrainingCurveDisplay", "check_phrases", "most_wrong",
     ]  # fmt: skip
     assert interop.__all__ == ["load_fastai"]

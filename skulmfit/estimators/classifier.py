@@ -28,7 +28,7 @@ from skulmfit.inference.explanation import Explanations
 from skulmfit.training.parameters import check_number_or_auto
 from skulmfit.training.recipe import Recipe
 
-_LEAST_LABELS = 50  # beside phrases, for training to be worth its time; measured, see docs/log
+LEAST_LABELS = 50  # beside phrases, for training to be worth its time; measured, see docs/log
 
 
 class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
@@ -291,7 +291,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         if self.label_texts is None:
             return recipe
         n_labels = len(data.encoded) - data.n_validation
-        wanted = n_labels >= (_LEAST_LABELS if self.epochs == "auto" else 2)
+        wanted = n_labels >= (LEAST_LABELS if self.epochs == "auto" else 2)
         return recipe if wanted else recipe.without_training()
 
     def _default_language_model(self) -> LMFineTuner:
