@@ -147,7 +147,8 @@ def main():
                         measure(
                             fits, options, {"set": name, "size": size, "method": method, "kind": kind, "draw": draw}
                         )
-    print_tables(pd.DataFrame(fits.rows), options)
+    if fits.rows:
+        print_tables(pd.DataFrame(fits.rows), options)
 
 
 def measure(fits, options, about):
@@ -239,7 +240,7 @@ def solved(train, test, about):
     )  # fmt: skip
     targets = np.array([column[label] for label in train["label"].iloc[:n_labels]], dtype=np.int64)
     readings = Readings(features[:n_labels], targets, np.ones(n_labels), words)
-    weight, bias = phrase_regression(readings, words, len(classes))
+    weight, bias = phrase_regression(readings, words, classes.tolist())
     return softmax(FEATURES(test["text"]).astype(np.float64) @ weight.T + bias, axis=1), classes
 
 

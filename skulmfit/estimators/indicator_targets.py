@@ -117,7 +117,9 @@ def _solve_one(readings: Readings, column: int, positive: float) -> Solution:
     own = replace(readings, targets=has_label, weights=readings.weights * np.where(has_label, positive, 1.0))
     if readings.words is None:
         return logistic_regression(own.features, own.targets, own.weights, 2)
-    return phrase_regression(own, replace(readings.words, targets=readings.words.targets[:, column]), 2)
+    return phrase_regression(
+        own, replace(readings.words, targets=readings.words.targets[:, column]), ("the others", column)
+    )
 
 
 def is_indicator_matrix(y: Any) -> bool:

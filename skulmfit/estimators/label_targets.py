@@ -123,7 +123,7 @@ class Labels(ClassTargets):
     def solve(self, readings: Readings) -> Solution:
         """Logistic regression, or what phrases say of the classes beside it."""
         if readings.words is not None:
-            return phrase_regression(readings, readings.words, self.n_outputs)
+            return phrase_regression(readings, readings.words, self.labels)
         return logistic_regression(readings.features, readings.targets, readings.weights, self.n_outputs)
 
     def _mean_logits(self, logits: Tensor) -> Tensor:

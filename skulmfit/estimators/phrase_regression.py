@@ -7,6 +7,10 @@ chosen is in docs/log.
 Letters in shapes: n texts, C classes, F features, D width of a sentence vector.
 """
 
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
 import numpy as np
 from scipy.special import softmax
 
@@ -19,6 +23,7 @@ _FEW = 20  # texts that count as much as what holds for any
 _MEANS_HELD = 0.05  # texts, as a share of all, that hold a class's mean where the phrases alone put it
 _ROUNDS = 20
 _LEAST_DEVIATION = 0.02  # of cosines
+_SAME = 0.9999  # cosine of vectors that tell nothing apart
 
 
 def centred(similarities: np.ndarray) -> Solution:
@@ -50,13 +55,20 @@ def _towards_common(centre: np.ndarray, weight: float) -> np.ndarray:
     return centre.mean() + weight * (centre - centre.mean())
 
 
-def phrase_regression(readings: Readings, words: WordReadings, n_classes: int) -> Solution:
+def phrase_regression(readings: Readings, words: WordReadings, labels: Sequence[Any]) -> Solution:
     """Weight (C, F) and bias (C,) of logits from phrases, and from labels if there are any.
 
     The phrases are examples of a logistic regression beside the labelled texts, and what they say by themselves is
     added to it, the less the more labels there are.
+
+    Raises
+    ------
+    ValueError
+        If the phrases of two of the classes, whose `labels` are for the message, have the same vector.
     """
-    weight, bias = _from_phrases(readings, words, n_classes)
+    n_classes = len(labels)
+    classes = _class_vectors(words, labels)
+    weight, bias = _from_phrases(classes, readings, words)
     n_labels = len(readings.features)
     if not n_labels:
         return weight, bias
@@ -72,13 +84,25 @@ def phrase_regression(readings: Readings, words: WordReadings, n_classes: int) -
     return learnt + np.float32(trust) * weight, (intercept + trust * bias).astype(np.float32)
 
 
-def _from_phrases(readings: Readings, words: WordReadings, n_classes: int) -> Solution:
-    """Weight (C, F) and bias (C,) from phrases alone. A class's vector is the mean of those of its phrases."""
+def _class_vectors(words: WordReadings, labels: Sequence[Any]) -> np.ndarray:
+    """The mean of the sentence vectors of each class's phrases, with length 1, (C, D)."""
     vectors = words.sentence_vectors(words.phrases)
-    sums = np.stack([vectors[words.targets == column].sum(axis=0) for column in range(n_classes)])
-    classes = sums / np.linalg.norm(sums, axis=1, keepdims=True)  # (C, D)
+    sums = np.stack([vectors[words.targets == column].sum(axis=0) for column in range(len(labels))])
+    classes = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    for first, second in combinations(range(len(labels)), 2):
+        if not classes[first] @ classes[second] < _SAME:
+            raise ValueError(
+                f"The phrases of {labels[first]!r} and {labels[second]!r} in label_texts have one sentence vector. "
+                "Either they say the same, or a language-model stage has made sentence vectors useless: try "
+                "lm=LMFineTuner(epochs=0)."
+            )
+    return classes
+
+
+def _from_phrases(classes: np.ndarray, readings: Readings, words: WordReadings) -> Solution:
+    """Weight (C, F) and bias (C,) from the vectors (C, D) of the classes' phrases alone."""
     texts = np.concatenate([readings.features, words.unlabelled])
     gain, bias = centred(words.sentence_vectors(texts) @ classes.T)
-    weight = np.zeros((n_classes, words.phrases.shape[1]), np.float32)
+    weight = np.zeros((len(classes), words.phrases.shape[1]), np.float32)
     weight[:, -words.sentence_dim :] = gain[:, None] * classes / words.sentence_length
     return weight, bias.astype(np.float32)

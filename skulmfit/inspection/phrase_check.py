@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SENTENCE = re.compile(r"_sentence\d+$")
+_LINE = 80  # characters of a text in a terminal
 _TITLES = {
     "phrases": "Phrases, those that agree least with the labels first",
     "texts": "Texts that are near no class, the farthest first",
@@ -70,10 +71,17 @@ class PhraseCheck:
         return as_frame(getattr(self, table))
 
     def __str__(self) -> str:
-        return "\n\n".join(f"{title}\n{as_text(getattr(self, name))}" for name, title in _TITLES.items())
+        tables = {"phrases": self.phrases, "texts": [_cut(row) for row in self.texts], "pairs": self.pairs}
+        return "\n\n".join(f"{title}\n{as_text(tables[name])}" for name, title in _TITLES.items())
 
     def _repr_html_(self) -> str:
         return "".join(f"<p>{title}</p>{as_html(getattr(self, name))}" for name, title in _TITLES.items())
+
+
+def _cut(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose text fits on a line."""
+    text = " ".join(row["text"].split())
+    return row | {"text": text if len(text) <= _LINE else f"{text[: _LINE - 3]}..."}
 
 
 def check_phrases(estimator: Any, X: Iterable[str], y: ArrayLike | None = None, *, n: int = 10) -> PhraseCheck:

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from sklearn.model_selection import GridSearchCV
 
 import skulmfit
 from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from skulmfit.models.sentence_map import SentenceMap
 
 PHRASES = {"place": ["Where is it?", "Which city or country?"], "number": "How many, how much, what year?"}
 TEXTS = [
@@ -97,7 +99,7 @@ def test_few_labels_are_solved_and_more_are_trained_on():
     trained = classifier(epochs=1).fit(TEXTS, LABELS)
     assert few.n_iter_ == 0
     assert trained.n_iter_ == 1
-    assert classifier().fit(TEXTS * 7, LABELS * 7).n_iter_ > 1
+    assert classifier().fit(TEXTS * 3, LABELS * 3).n_iter_ > 1
 
 
 def test_training_begins_at_the_head_that_phrases_and_labels_make():
@@ -212,6 +214,20 @@ def test_y_of_another_length_is_refused():
 def test_an_encoder_without_sentence_vectors_is_refused(changes):
     with pytest.raises(ValueError, match="label_texts needs sentence vectors"):
         classifier(**changes).fit(TEXTS)
+
+
+def test_sentence_vectors_that_tell_nothing_apart_are_refused(tmp_path):
+    model = LMFineTuner(epochs=0).fit(TEXTS).language_model()
+    replace(model, sentence_map=SentenceMap(0 * model.sentence_map.weight, 1 + 0 * model.sentence_map.bias)).save(
+        tmp_path / "useless.npz"
+    )
+    with pytest.raises(ValueError, match="'number' and 'place' in label_texts have one sentence vector"):
+        classifier(lm=LMFineTuner(tmp_path / "useless.npz", epochs=0)).fit(TEXTS)
+
+
+def test_a_language_model_stage_may_come_before():
+    lm = LMFineTuner(epochs=1, batch_size=2, learning_rate=1e-4)
+    assert classifier(lm=lm).fit(TEXTS * 4).predict(NEW_TEXTS).tolist() == ["place", "number"]
 
 
 def test_without_phrases_missing_labels_are_refused():
