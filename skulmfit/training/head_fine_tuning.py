@@ -230,7 +230,8 @@ def _solve(
             head.features.sentence_dim, head.features.kind.sentence_scale,
         )  # fmt: skip
     beginnings.read(encoder, head.n_layers)
-    own = beginnings.outputs(encoder, head.n_layers, head.features) if len(examples.corpus) else features(examples.corpus)
+    is_empty = not len(examples.corpus)
+    own = features(examples.corpus) if is_empty else beginnings.outputs(encoder, head.n_layers, head.features)
     weight, bias = solve(Readings(own, examples.targets, examples.weights, in_words))
     head.solve(torch.from_numpy(weight), torch.from_numpy(bias))
 
