@@ -43,6 +43,7 @@ sphinx_gallery_conf = {
             "unlabelled_text.py",
             "text_beside_columns.py",
             "calibration_and_thresholds.py",
+            "explain_and_most_wrong.py",
             "grid_with_cache.py",
             "which_text_to_label_next.py",
             "sentence_vectors.py",
@@ -60,7 +61,6 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "skulmfit"
 html_static_path = ["_static"]
-html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "skulmfit"},
