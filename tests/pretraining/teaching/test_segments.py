@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from runs import nearly_full_disk
 
+from runs import nearly_full_disk
 from skulmfit.models.registry import load_pretrained
 from skulmfit.pretraining.cli import main
 from skulmfit.pretraining.encoding import open_corpus

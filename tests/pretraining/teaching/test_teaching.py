@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from runs import KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, TORCHRUN, WORDS, nearly_full_disk, run, same_weights
 from teaching_reference import Reference, segment, vector
 
 import skulmfit
+from runs import KILLED_AS_IT_WRITES_ITS_SECOND_CHECKPOINT, TORCHRUN, WORDS, nearly_full_disk, run, same_weights
 from skulmfit.models.registry import load_pretrained
 from skulmfit.nn import runtime
 from skulmfit.pretraining.cli import main
