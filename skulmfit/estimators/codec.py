@@ -26,7 +26,7 @@ from skulmfit.training.recipe import EpochsForUpdates, Phase, Recipe
 from skulmfit.training.schedules import OneCycle, SlantedTriangular
 from skulmfit.training.stages import Stage
 
-_PLAIN = bool | int | float | str | None  # are JSON as they are
+_PLAIN = (bool, int, float, str, type(None))  # are JSON as they are
 _DATACLASSES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
@@ -80,7 +80,7 @@ class Writer:
             If its type is not in the table; the message begins with the `name`.
         """
         value = value.item() if isinstance(value, np.generic) else value
-        if isinstance(value, _PLAIN):
+        if type(value) in _PLAIN:  # a member of an enum of strings is more than its string
             return value
         if type(value) is list:
             return [self.write(item, name) for item in value]

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from skulmfit.estimators.base import TextEstimator
 from skulmfit.estimators.compat import with_callbacks
+from skulmfit.estimators.doubts import doubt_language
 from skulmfit.estimators.fit_remedies import new_clock
 from skulmfit.estimators.fit_session import FitSession
 from skulmfit.estimators.fitted_state import FittedState
@@ -243,6 +244,8 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
                 start, transfer = self._starting_point(own, direction, texts)
                 self._features_of(start)  # raises here if there are none of these
                 corpus = start.tokenizer.encode(texts, n_threads=n_threads())
+                if start is own and not fitted.models:
+                    doubt_language(start.tokenizer, corpus)
                 training, validation = self._split(corpus, validation_texts, start.tokenizer, rng)
                 as_fitted = partial(self._as_fitted, fitted, start.tokenizer)
                 # A network or a vocabulary that has learnt nothing yet is trained however few the texts are.

@@ -64,6 +64,10 @@ class Targets(ABC):
         """Classes (n_texts,) whose proportions early stopping keeps, if there are any."""
         return None
 
+    def counts(self, encoded: np.ndarray) -> dict[Any, int]:
+        """Number of texts of each class, if there are any."""
+        return {}
+
 
 class ClassTargets(Targets):
     """Targets of a classifier, which have an output for each class."""
@@ -110,6 +114,10 @@ class ClassTargets(Targets):
     @abstractmethod
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Probability of every class, (n_texts, n_classes)."""
+
+    @abstractmethod
+    def log_probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Logarithm of every probability, exact also where that rounds to 0, (n_texts, n_classes)."""
 
     @abstractmethod
     def decode(self, logits: np.ndarray) -> np.ndarray:

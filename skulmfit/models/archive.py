@@ -30,6 +30,7 @@ def read_archive(path: str | os.PathLike, kind: str, newest: int) -> tuple[dict[
     ValueError
         If the file is of another kind, is damaged, or was written by a newer version.
     """
+    _check_is_archive(path, kind)
     with damage_reported(path, kind), open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("meta").tobytes())
@@ -41,6 +42,19 @@ def read_archive(path: str | os.PathLike, kind: str, newest: int) -> tuple[dict[
             f"{os.fspath(path)!r} has format {version}; this version of skulmfit reads up to {newest}. Upgrade it."
         )
     return meta, arrays
+
+
+def _check_is_archive(path: str | os.PathLike, kind: str) -> None:
+    """Raise unless a file is a zip, as every .npz is."""
+    if os.path.isdir(path):
+        raise ValueError(f"{os.fspath(path)!r} is a folder, not the file of a {kind}.")
+    with open(path, "rb") as stream:
+        start = stream.read(4)
+    if start != b"PK\3\4":
+        raise ValueError(
+            f"{os.fspath(path)!r} is not a {kind}, or is damaged: a file that `save` has written is an .npz. Pickles "
+            "and joblib files are read by the library that wrote them, if you trust them: joblib.load(path)."
+        )
 
 
 @contextmanager

@@ -82,6 +82,7 @@ class _Loop(TrainingRun):
         self._weights: list[float] = []
         self._epoch_rng: Mapping[str, Any] = {}
         self._saved: dict[str, Any] | None = None  # of the stage to continue in
+        self._last: tuple[Task, Any] | None = None  # batch, and whose it is
 
     def train(self) -> bool:
         """Run the stages that are left."""
@@ -93,14 +94,25 @@ class _Loop(TrainingRun):
                     self._train_stage()
                     self.stage_index, self.epoch = self.stage_index + 1, 0
         except OutOfTime:
-            return False
+            pass
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user; the weights reached so far are kept.", stacklevel=3)
-            return False
         finally:
             for callback in self.callbacks:
                 callback.on_train_end(self)
-        return True
+        self._check_end()
+        return self.is_finished
+
+    def _check_end(self) -> None:
+        """Raise if the last update has ruined the network: the losses were those before it."""
+        is_sound = all(bool(value.isfinite().all()) for value in self.network.state_dict().values())
+        if is_sound and self._last is not None:
+            task, batch = self._last
+            self.network.eval()
+            with torch.no_grad(), self.runtime.autocast():
+                is_sound = bool(task.loss(batch).loss.isfinite())
+        if not is_sound:
+            raise FloatingPointError("After its last update the network has no finite loss; lower the learning rate.")
 
     def _train_stage(self) -> None:
         _freeze_all_but(self.groups, self.stage.learning_rates)
@@ -140,6 +152,7 @@ class _Loop(TrainingRun):
         return any(is_over)
 
     def _update(self, batch: Any) -> None:
+        self._last = self.task, batch
         with self.runtime.autocast():
             result = self.task.loss(batch)
         result.objective.backward()

@@ -44,6 +44,23 @@ def test_probabilities_decisions_and_predictions_agree(tiny_classifier):
     np.testing.assert_array_equal(tiny_classifier.predict(ODD_TEXTS), expected)
 
 
+@pytest.mark.parametrize("labels", [LABELS, np.eye(2, dtype=int)[[0, 1] * 12]], ids=["labels", "indicators"])
+def test_logarithms_of_probabilities_are_finite_where_these_round_to_0(labels):
+    classifier = small().fit(TEXTS, labels)
+    np.testing.assert_allclose(classifier.predict_log_proba(TEXTS), np.log(classifier.predict_proba(TEXTS)), rtol=1e-5)
+    logits = np.array([[-200.0, 200.0]], np.float32)
+    np.testing.assert_allclose(
+        classifier._fitted.targets.log_probabilities(logits).min(), [-400, -200][labels is not LABELS]
+    )
+
+
+def test_a_parameter_of_a_language_model_that_is_not_there_is_named():
+    search = GridSearchCV(ULMFiTClassifier(), {"lm__epochs": [1, 2]})
+    with pytest.raises(ValueError, match=r"lm__epochs is a parameter of lm, but lm is None. Give lm=LMFineTuner\(\)"):
+        search.fit(TEXTS, LABELS)
+    assert ULMFiTClassifier().set_params(lm=LMFineTuner(), lm__epochs=3).lm.epochs == 3
+
+
 def test_three_classes_have_three_decisions():
     labels = [("a", "b", "c")[index % 3] for index in range(len(TEXTS))]
     assert small().fit(TEXTS, labels).decision_function(TEXTS).shape == (len(TEXTS), 3)

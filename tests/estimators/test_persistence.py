@@ -314,6 +314,18 @@ def test_what_is_no_archive_is_refused(tmp_path, content):
         skulmfit.load(tmp_path / "model.npz")
 
 
+def test_a_pickle_is_named_with_who_can_read_it(classifier, tmp_path):
+    joblib.dump(classifier, tmp_path / "model.joblib")
+    with pytest.raises(ValueError, match=r"model.joblib' is not a skulmfit estimator.*joblib.load\(path\)") as error:
+        skulmfit.load(tmp_path / "model.joblib")
+    assert "allow_pickle" not in str(error.value)
+
+
+def test_a_folder_is_named_as_one(tmp_path):
+    with pytest.raises(ValueError, match="is a folder, not the file of a skulmfit estimator"):
+        skulmfit.load(tmp_path)
+
+
 def test_a_missing_file_is_one():
     with pytest.raises(FileNotFoundError):
         skulmfit.load("nowhere.npz")
