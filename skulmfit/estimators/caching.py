@@ -2,8 +2,8 @@
 
 import pickle
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,11 @@ from skulmfit.estimators.fitted_state import FittedState
 from skulmfit.estimators.identity import fit_identity
 from skulmfit.estimators.validation import Memory, check_cache
 from skulmfit.models.language_model import LanguageModel
+from skulmfit.models.writing import locked
 from skulmfit.nn.threads import n_threads
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.version import __version__
-
-try:
-    import fcntl
-except ImportError:  # Windows: processes that want the same at the same time all compute it
-    fcntl = None  # type: ignore[assignment]
 
 
 class _Interrupted(Exception):
@@ -103,19 +99,8 @@ def _is_cache(memory: joblib.Memory) -> bool:
 def _cached(memory: joblib.Memory, function: Callable[[str, _Given], _Sealed], key: str, given: _Given) -> Any:
     """Call a function, or take its result from the cache. The key stands for what is given."""
     location = getattr(memory, "location", None)
-    lock = _lock(Path(location) / "skulmfit" / f"{function.__name__}-{key}.lock") if location else nullcontext()
+    path = Path(location or "") / "skulmfit" / f"{function.__name__}-{key}.lock"
+    lock = locked(path, "The cache", wait=True) if location else nullcontext()
     with lock:
         result = memory.cache(function, ignore=["given"])(key, given)
     return (result if isinstance(result, _Sealed) else function(key, given)).value
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Let one process compute a result while others that want the same one wait."""
-    if fcntl is None:
-        yield
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # given up when the file is closed, also by a process that is killed
-        yield

@@ -13,6 +13,7 @@ from skulmfit.estimators.fitted_state import FittedState, SupervisedState
 from skulmfit.estimators.indicator_targets import Indicators
 from skulmfit.estimators.label_targets import Labels
 from skulmfit.estimators.number_targets import Numbers
+from skulmfit.models.archive import Archive
 from skulmfit.models.fine_tuned_model import FineTunedModel, HeadShape
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.sentence_map import SentenceMap
@@ -96,10 +97,10 @@ class Reader:
     Parameters
     ----------
     codecs : dict of str to Codec
-    arrays : dict of str to ndarray
+    arrays : Archive
     """
 
-    def __init__(self, codecs: dict[str, Codec], arrays: dict[str, np.ndarray]):
+    def __init__(self, codecs: dict[str, Codec], arrays: Archive):
         self.codecs, self.arrays = codecs, arrays
 
     def read(self, code: Any) -> Any:

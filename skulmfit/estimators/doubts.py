@@ -7,13 +7,14 @@ from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
 
 _MOST_FOREIGN = 0.4  # of the tokens: English text has 0 to 1 %, with many emojis 20 %; Polish 30 %, Thai 99 %
+_LEAST_TOKENS = 20  # `fit(["-"])` loads a model, and says nothing of a language
 _STACKLEVEL = 5  # the line that calls `fit`
 
 
 def doubt_language(tokenizer: AnyTokenizer, corpus: TokenCorpus) -> None:
     """Warn if a pretrained model has no pieces for what the texts are written in."""
     share = tokenizer.foreign_share(corpus)
-    if share > _MOST_FOREIGN:
+    if share > _MOST_FOREIGN and len(corpus.ids) >= _LEAST_TOKENS:
         warnings.warn(
             f"{share:.0%} of the tokens of X are single bytes or unknown words: the pretrained language model does not "
             "know their language. LMFineTuner(tokenizer='train') learns a vocabulary of these texts, pretrained=None a "

@@ -237,7 +237,14 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         }
         # Where this fit is a part of another one, that one's clock counts.
         clock = self.__dict__.pop("_clock", None) or new_clock(self, self._training_titles())
-        session = FitSession(self, texts, y, texts, validation_texts, clock=clock)
+        with FitSession(self, texts, y, texts, validation_texts, clock=clock) as session:
+            return self._train(session, pretrained, texts, validation_texts)
+
+    def _train(
+        self, session: FitSession, pretrained: dict[str, LanguageModel | None], texts: list[str],
+        validation_texts: list[str],
+    ) -> Self:  # fmt: skip
+        """Fine-tune the language model of each direction."""
         fitted: FittedState[LanguageModel] = FittedState(self._resolved_recipe())
         for direction, own in pretrained.items():
             with session.training(direction if len(pretrained) > 1 else None) as rng:

@@ -15,7 +15,7 @@ from torch import Tensor
 from skulmfit.estimators.label_values import label_array, own_values, plain
 from skulmfit.estimators.phrase_regression import phrase_regression
 from skulmfit.estimators.regressions import logistic_regression
-from skulmfit.estimators.targets import ClassTargets
+from skulmfit.estimators.targets import ClassTargets, check_vectors
 from skulmfit.estimators.validation import ClassWeight, check_class_weights
 from skulmfit.nn.target_losses import weighted_binary_cross_entropy
 from skulmfit.nn.threads import one_thread_an_operation
@@ -53,6 +53,11 @@ class Indicators(ClassTargets):
     def of_columns(self, columns: np.ndarray) -> np.ndarray:
         """One label each."""
         return np.eye(self.n_outputs, dtype=np.int64)[columns]
+
+    def check(self) -> None:
+        """Raise unless there is a name for every column, with a weight each if there are any."""
+        label_array(self.classes, "classes")
+        check_vectors(len(self.classes), positive_weights=self.positive_weights)
 
     def encode(self, y: Any, texts: list[str]) -> np.ndarray:
         """Indicators of validation texts.

@@ -17,7 +17,7 @@ from skulmfit.estimators.label_texts import Phrases
 from skulmfit.estimators.label_values import label_array, label_type
 from skulmfit.estimators.phrase_regression import phrase_regression
 from skulmfit.estimators.regressions import logistic_regression
-from skulmfit.estimators.targets import ClassTargets
+from skulmfit.estimators.targets import ClassTargets, check_vectors
 from skulmfit.estimators.validation import ClassWeight, check_class_weights, normalise_weights
 from skulmfit.nn.target_losses import weighted_cross_entropy
 from skulmfit.nn.threads import one_thread_an_operation
@@ -87,6 +87,12 @@ class Labels(ClassTargets):
     def of_columns(self, columns: np.ndarray) -> np.ndarray:
         """The columns themselves."""
         return columns
+
+    def check(self) -> None:
+        """Raise unless the classes are labels in their order, with a weight each if there are any."""
+        if not np.array_equal(np.unique(label_array(self.classes, "classes")), self.classes):
+            raise ValueError("classes that are not sorted")
+        check_vectors(len(self.classes), class_weights=self.class_weights)
 
     def encode(self, y: Any, texts: list[str]) -> np.ndarray:
         """Index of the class of every validation text.

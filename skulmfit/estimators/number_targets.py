@@ -10,7 +10,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from torch import Tensor
 
 from skulmfit.estimators.regressions import ridge_regression
-from skulmfit.estimators.targets import Targets
+from skulmfit.estimators.targets import Targets, check_vectors
 from skulmfit.estimators.validation import exponents, number_array
 from skulmfit.nn.target_losses import weighted_squared_error
 from skulmfit.training.head_fine_tuning import Readings, Solution
@@ -49,6 +49,12 @@ class Numbers(Targets):
     def n_outputs(self) -> int:
         """One output for each number."""
         return len(self.mean)
+
+    def check(self) -> None:
+        """Raise unless there are a mean and a scale for every output."""
+        check_vectors(len(self.mean), mean=self.mean, scale=self.scale)
+        if len(self.mean) > 1 and not self.is_matrix:
+            raise ValueError(f"{len(self.mean)} numbers a text in one column")
 
     def encode(self, y: Any, texts: list[str]) -> np.ndarray:
         """Standardised targets of validation texts, (n_texts, n_targets).

@@ -131,7 +131,11 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         recipe = self._resolved_recipe()
         plan = self._plan(recipe, data)
         clock = new_clock(self, self._training_titles(), passes_of_head(plan, len(data.texts)))
-        session = FitSession(self, texts, y, data.all_texts, data.encoded, data.weights, clock=clock)
+        with FitSession(self, texts, y, data.all_texts, data.encoded, data.weights, clock=clock) as session:
+            return self._train(session, data, recipe, plan)
+
+    def _train(self, session: FitSession, data: SupervisedData[AnyTargets], recipe: Recipe, plan: Recipe) -> Self:
+        """Fine-tune the language models, then their encoders under a head."""
         watches = self.early_stopping and bool(plan.phases)
         rows, validation_rows = data.split(watches, self.validation_fraction, session.seed)
 

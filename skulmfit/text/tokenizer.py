@@ -54,6 +54,8 @@ class Tokenizer:
     def __init__(self, model: bytes, direction: str = "forward"):
         check_direction(direction)
         self.model, self.direction = bytes(model), direction
+        if not self.model:
+            raise ValueError("This is not a SentencePiece model: it is empty.")
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model)
         except RuntimeError as error:

@@ -145,3 +145,26 @@ class Ruining(Callback):
 def test_a_last_update_that_ruins_the_network_is_an_error(value):
     with pytest.raises(FloatingPointError, match="After its last update the network has no finite loss"):
         run(epochs=1, more=[Ruining(value)])
+
+
+@pytest.fixture(scope="module")
+def checkpoint_file(tmp_path_factory):
+    checkpoint = Checkpoint(tmp_path_factory.mktemp("whole") / "c", saves_end=True)
+    run(checkpoint)
+    return checkpoint.path.read_bytes()
+
+
+@pytest.mark.parametrize("share", np.linspace(0.02, 0.98, 40))
+def test_a_flipped_bit_in_a_checkpoint_is_never_other_weights(checkpoint_file, tmp_path, share):
+    data = bytearray(checkpoint_file)
+    data[int(share * len(data))] ^= 1 << int(share * 1000) % 8
+    whole, flipped = tmp_path / "whole", tmp_path / "flipped"
+    whole.write_bytes(checkpoint_file)
+    flipped.write_bytes(data)
+    try:
+        state = Checkpoint(flipped).load()
+    except ValueError as error:
+        assert "or is damaged" in str(error) and "Remove it to start anew" in str(error)
+        return
+    for name, value in Checkpoint(whole).load()["model"].items():  # a bit that nobody reads
+        assert torch.equal(state["model"][name], value)
