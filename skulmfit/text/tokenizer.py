@@ -55,11 +55,11 @@ class Tokenizer:
         check_direction(direction)
         self.model, self.direction = bytes(model), direction
         if not self.model:
-            raise ValueError("This is not a SentencePiece model: it is empty.")
+            raise ValueError("This is not a SentencePiece model: it is empty")
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model)
         except RuntimeError as error:
-            raise ValueError(f"This is not a SentencePiece model: {error}") from error
+            raise ValueError("This is not a SentencePiece model, or is damaged") from error
         self.bos_id, self.unk_id = self._processor.bos_id(), self._processor.unk_id()
         self._adds_bos = self.bos_id >= 0
         if not self._adds_bos:  # fastai's models have it among their user-defined symbols
