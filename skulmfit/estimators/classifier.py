@@ -302,9 +302,8 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         lm = super()._default_language_model()
         return lm if self.label_texts is None else lm.set_params(epochs=0)
 
-    def _publish(self, fitted: SupervisedState[ClassTargets]) -> Self:
-        self.classes_ = fitted.targets.classes
-        return super()._publish(fitted)
+    def _attributes(self, fitted: SupervisedState[ClassTargets]) -> dict[str, Any]:
+        return super()._attributes(fitted) | {"classes_": fitted.targets.classes}
 
     def _logits(self, X: Iterable[str]) -> tuple[ClassTargets, np.ndarray]:
         """The targets, and logits of every class, (n_texts, n_classes)."""

@@ -289,9 +289,8 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         model = FineTunedModel.from_network(network, language_model, shape)
         return dict(vars(self._with(so_far.with_head(model, Outcome(), None, lm_outcome))))
 
-    def _publish(self, fitted: SupervisedState[AnyTargets]) -> Self:
-        self.lm_stages_ = Table(fitted.lm_outcomes[0].stages)
-        return super()._publish(fitted)
+    def _attributes(self, fitted: SupervisedState[AnyTargets]) -> dict[str, Any]:
+        return super()._attributes(fitted) | {"lm_stages_": Table(fitted.lm_outcomes[0].stages)}
 
     def card(self) -> str:
         """Model card: what was learnt from, labels, settings, and scores on held-out texts if there were any.

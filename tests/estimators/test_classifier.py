@@ -1,5 +1,6 @@
 import copy
 import pickle
+import sys
 import warnings
 from dataclasses import replace
 from functools import partial
@@ -269,3 +270,24 @@ def test_the_loss_of_an_epoch_is_the_mean_of_those_of_its_updates(tiny_classifie
         assert min(own) <= row["loss"] <= max(own)
         start += row["updates"]
     assert start == len(losses)
+
+
+def test_a_refit_changes_all_that_another_thread_sees_at_once():
+    """Whenever it looks, classes and probabilities are of the same fit."""
+    classifier, states = small().fit(TEXTS, LABELS), []
+    fitted = small().fit(TEXTS, [0, 1, 2] * 8)._fitted
+    before = sys.gettrace()
+
+    def trace(frame, event, argument):
+        if frame.f_code.co_name in ("_publish", "_attributes"):
+            states.append((len(classifier.classes_), classifier._fitted.targets.n_outputs))
+            return trace
+        return None
+
+    sys.settrace(trace)
+    try:
+        classifier._publish(fitted)
+    finally:
+        sys.settrace(before)
+    assert states and all(n_classes == n_outputs for n_classes, n_outputs in states)
+    assert len(classifier.classes_) == 3

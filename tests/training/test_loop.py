@@ -143,7 +143,9 @@ class Ruining(Callback):
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e30])
 def test_a_last_update_that_ruins_the_network_is_an_error(value):
-    with pytest.raises(FloatingPointError, match="The last update has left weights beyond 1e9 or NaN; lower the learning rate"):
+    with pytest.raises(
+        FloatingPointError, match="The last update has left weights beyond 1e9 or NaN; lower the learning rate"
+    ):
         run(epochs=1, more=[Ruining(value)])
 
 
