@@ -45,8 +45,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
     """A scikit-learn estimator over raw texts.
 
     What `fit` has learnt is one value, `_fitted`, which `fit` assigns last, with all that is derived from it. So
-    another thread that predicts meanwhile
-    has the old one or the new one, never a mixture.
+    another thread that predicts meanwhile has the old one or the new one, never a mixture.
     """
 
     # scikit-learn explains parameters in a notebook beside a link, and only where there is one.

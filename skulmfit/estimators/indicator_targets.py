@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.utils import check_consistent_length
 from torch import Tensor
 
 from skulmfit.estimators.label_values import label_array, own_values, plain
 from skulmfit.estimators.phrase_regression import phrase_regression
 from skulmfit.estimators.regressions import logistic_regression
 from skulmfit.estimators.targets import ClassTargets, check_vectors
-from skulmfit.estimators.validation import ClassWeight, check_class_weights
+from skulmfit.estimators.validation import ClassWeight, check_class_weights, check_lengths
 from skulmfit.nn.target_losses import weighted_binary_cross_entropy
 from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.training.head_fine_tuning import Readings, Solution
@@ -168,15 +167,15 @@ def check_indicators(y: Any, texts: list[str], name: str = "y") -> np.ndarray:
     values = label_matrix(y)
     if values is None:
         raise ValueError(f"{name} has no column for each label, as y has. Give an indicator matrix too.")
-    check_consistent_length(texts, values)
+    check_lengths(texts, values)
     codes = np.array([[_code(plain(value)) for value in row] for row in values.tolist()])
     for row, column in np.argwhere(codes < 0):
         names = column_names(y)
         name_of_column = column if names is None else names[column]
         raise ValueError(
             f"An indicator matrix holds 0 and 1 only, or False and True; row {row} of {name} has "
-            f"{values.tolist()[row][column]!r} in column {str(name_of_column)!r}. Lists of labels become such a matrix "
-            "by sklearn.preprocessing.MultiLabelBinarizer().fit_transform."
+            f"{values.tolist()[row][column]!r} in column {str(name_of_column)!r}. Give these; lists of labels become "
+            "such a matrix by sklearn.preprocessing.MultiLabelBinarizer().fit_transform."
         )
     return codes
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.special import logsumexp
-from sklearn.utils import check_consistent_length, compute_class_weight
+from sklearn.utils import compute_class_weight
 from torch import Tensor
 
 from skulmfit.estimators.label_texts import Phrases
@@ -18,7 +18,7 @@ from skulmfit.estimators.label_values import label_array, label_type
 from skulmfit.estimators.phrase_regression import phrase_regression
 from skulmfit.estimators.regressions import logistic_regression
 from skulmfit.estimators.targets import ClassTargets, check_vectors
-from skulmfit.estimators.validation import ClassWeight, check_class_weights, normalise_weights
+from skulmfit.estimators.validation import ClassWeight, check_class_weights, check_lengths, normalise_weights
 from skulmfit.nn.target_losses import weighted_cross_entropy
 from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.training.head_fine_tuning import Readings, Solution
@@ -103,7 +103,7 @@ class Labels(ClassTargets):
             If y is of another length or has a label that the training data do not have.
         """
         labels = label_array(y, "y_val")
-        check_consistent_length(texts, labels)
+        check_lengths(texts, labels)
         if label_type(labels) is not label_type(self.classes):
             raise ValueError(
                 f"y_val has labels of type {label_type(labels).__name__}, y of type {label_type(self.classes).__name__}"
@@ -201,7 +201,7 @@ def check_label_column(y: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray
         If y is of another length or not a classification target.
     """
     labels = label_array(y)
-    check_consistent_length(texts, labels)
+    check_lengths(texts, labels)
     classes, indices = np.unique(labels, return_inverse=True)
     return classes, indices
 

@@ -24,6 +24,7 @@ def label_array(y: Any, name: str = "y") -> np.ndarray:
         raise ValueError(
             f"{name} should be a 1d array with a label for each text, got a {type(y).__name__} of shape {values.shape}."
         )
+    values = values.astype(object) if values.dtype.kind in "cVS" else values  # their rows are named below
     array = column_or_1d(values, input_name=name, warn=True)
     if array.dtype.kind in "OTScV":
         array = _typed([plain(label) for label in array.tolist()], name, fixed_width=isinstance(y, list | tuple))

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import r2_score
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, column_or_1d
 from torch import Tensor
 
 from skulmfit.estimators.regressions import ridge_regression
 from skulmfit.estimators.targets import Targets, check_vectors
-from skulmfit.estimators.validation import exponents, number_array
+from skulmfit.estimators.validation import check_lengths, exponents, number_array
 from skulmfit.nn.target_losses import weighted_squared_error
 from skulmfit.training.head_fine_tuning import Readings, Solution
 
@@ -135,7 +135,7 @@ def check_values(y: Any, texts: list[str], name: str = "y") -> np.ndarray:
         values = column_or_1d(values, warn=True)
     if values.ndim == 0:
         raise ValueError(f"{name} must hold a number for each text, got a {type(y).__name__} of shape ().")
-    check_consistent_length(texts, values)
+    check_lengths(texts, values)
     for row in np.unique(np.argwhere(~(np.abs(values) <= _LARGEST))[:, :1]):
         value = values[row]
         problem = "NaN" if np.isnan(value).any() else "infinity or a value beyond 1e300"
