@@ -57,8 +57,6 @@ CONTAINERS = [
 
 # An error says where (a row, a column, a parameter or what was given) and what to do.
 PLACE = re.compile(r"\b(text|documents|rows?|column|shape|array|index|X|y|sample_weight|samples?|class(es)?)\b", re.I)
-    r"\b(text|documents|row|rows|column|shape|array|index|X|y|sample_weight|samples?|class|classes)\b", re.I
-)
 REMEDY = re.compile(
     r"\b(give|make|leave out|replace|decode|select|scale|check|must|should|needs?|expected|take|wrap|while)\b",
     re.I,
