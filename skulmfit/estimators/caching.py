@@ -11,6 +11,7 @@ import joblib
 
 from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fit_tasks import FitTasks
+from skulmfit.estimators.fit_texts import FitTexts
 from skulmfit.estimators.fitted_state import FittedState
 from skulmfit.estimators.identity import fit_identity
 from skulmfit.estimators.validation import Memory, check_cache
@@ -54,9 +55,7 @@ class _Given(tuple):
         return "..."
 
 
-def fit_language_model(
-    memory: Memory, lm: LMFineTuner, texts: list[str], tasks: FitTasks
-) -> FittedState[LanguageModel]:
+def fit_language_model(memory: Memory, lm: LMFineTuner, texts: FitTexts, tasks: FitTasks) -> FittedState[LanguageModel]:
     """Fit a language-model stage as one of the tasks of a fit, or take what it leaves from the cache."""
     memory = check_cache(memory)
     lm._check_parameters()
@@ -64,7 +63,7 @@ def fit_language_model(
     given = _Given((lm, texts, tasks))
     try:
         if is_cached:
-            return _cached(memory, _fit, fit_identity(lm, texts), given)
+            return _cached(memory, _fit, fit_identity(lm, texts.texts), given)
         return _fit("", given).value
     except _Interrupted as interruption:
         return interruption.fitted
@@ -80,8 +79,9 @@ def encode(memory: Memory, tokenizer: AnyTokenizer, texts: list[str]) -> TokenCo
 
 def _fit(key: str, given: _Given) -> _Sealed:
     lm, texts, tasks = given
+    lm.__dict__["_texts"] = texts
     with tasks.part("language model", lm):
-        lm.fit(texts)
+        lm.fit(texts.texts)
     if lm._fitted.interrupted:
         raise _Interrupted(lm._fitted)
     return _Sealed(lm._fitted)

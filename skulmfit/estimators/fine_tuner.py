@@ -17,6 +17,7 @@ from skulmfit.estimators.compat import with_callbacks
 from skulmfit.estimators.doubts import doubt_language
 from skulmfit.estimators.fit_remedies import new_clock
 from skulmfit.estimators.fit_session import FitSession
+from skulmfit.estimators.fit_texts import FitTexts
 from skulmfit.estimators.fitted_state import FittedState
 from skulmfit.inference.generation import continue_text
 from skulmfit.inference.texts import text_log_likelihoods
@@ -29,7 +30,6 @@ from skulmfit.nn.features import FEATURES, Features
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.pooling import POOLINGS
 from skulmfit.nn.runtime import Runtime
-from skulmfit.nn.threads import n_threads
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import DIRECTIONS, TokenCorpus
 from skulmfit.text.tokenizer import Tokenizer
@@ -230,35 +230,36 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         self : LMFineTuner
         """
         self._check_parameters()
-        texts = self._check_texts(X, reset=True)
-        validation_texts = [] if X_val is None else self._check_texts(X_val, reset=False)
+        # A fit that this one is a part of has checked the texts, and knows what tokenizers make of them.
+        own = self.__dict__.pop("_texts", None) or FitTexts(self._check_texts(X, reset=True))
+        validation = FitTexts([] if X_val is None else self._check_texts(X_val, reset=False))
         pretrained = {
             direction: self._load(name, direction) for direction, name in self._pretrained_by_direction().items()
         }
         # Where this fit is a part of another one, that one's clock counts.
         clock = self.__dict__.pop("_clock", None) or new_clock(self, self._training_titles())
-        with FitSession(self, texts, y, texts, validation_texts, clock=clock) as session:
-            return self._train(session, pretrained, texts, validation_texts)
+        with FitSession(self, own.texts, y, own.texts, validation.texts, clock=clock) as session:
+            return self._train(session, pretrained, own, validation)
 
     def _train(
-        self, session: FitSession, pretrained: dict[str, LanguageModel | None], texts: list[str],
-        validation_texts: list[str],
-    ) -> Self:  # fmt: skip
+        self, session: FitSession, pretrained: dict[str, LanguageModel | None], own: FitTexts, validation: FitTexts
+    ) -> Self:
         """Fine-tune the language model of each direction."""
         fitted: FittedState[LanguageModel] = FittedState(self._resolved_recipe())
-        for direction, own in pretrained.items():
+        tokenizer = self._own_tokenizer(own.texts, is_needed=None in pretrained.values())
+        for direction, model in pretrained.items():
             with session.training(direction if len(pretrained) > 1 else None) as rng:
-                start, transfer = self._starting_point(own, direction, texts)
+                start, transfer = self._starting_point(model, direction, tokenizer)
                 self._features_of(start)  # raises here if there are none of these
-                corpus = start.tokenizer.encode(texts, n_threads=n_threads())
-                if start is own and not fitted.models:
+                corpus = own.encoded_by(start.tokenizer)
+                if start is model and not fitted.models:
                     doubt_language(start.tokenizer, corpus)
-                training, validation = self._split(corpus, validation_texts, start.tokenizer, rng)
+                training, watched = self._split(corpus, validation, start.tokenizer, rng)
                 as_fitted = partial(self._as_fitted, fitted, start.tokenizer)
                 # A network or a vocabulary that has learnt nothing yet is trained however few the texts are.
-                plan = fitted.recipe if start is own else replace(fitted.recipe, least_tokens=0)
+                plan = fitted.recipe if start is model else replace(fitted.recipe, least_tokens=0)
                 model, outcome = fine_tune_language_model(
-                    start, training, plan, bptt=self.bptt, validation=validation, runtime=session.runtime,
+                    start, training, plan, bptt=self.bptt, validation=watched, runtime=session.runtime,
                     rng=rng, patience=self.n_iter_no_change,
                     callbacks=session.callbacks(f"language-model-{direction}", corpus, as_fitted),
                 )  # fmt: skip
@@ -335,23 +336,21 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         return model
 
     def _starting_point(
-        self, pretrained: LanguageModel | None, direction: str, texts: list[str]
+        self, pretrained: LanguageModel | None, direction: str, tokenizer: AnyTokenizer | None
     ) -> tuple[LanguageModel, Transfer | None]:
         """The language model to fine-tune, and how its embeddings were moved to another vocabulary, if they were."""
-        tokenizer = self._own_tokenizer(texts)
+        tokenizer = None if tokenizer is None else tokenizer.in_direction(direction)
         if pretrained is None:
-            tokenizer = (tokenizer or Tokenizer.train(texts, vocab_size=self.vocab_size)).in_direction(direction)
+            assert tokenizer is not None
             sizes = (self.embedding_dim, self.hidden_dim, self.n_layers)
             return LanguageModel.new(Architecture(len(tokenizer), *sizes, kind=self.architecture), tokenizer), None
-        if tokenizer is None:
-            return pretrained, None
-        return pretrained.with_tokenizer(tokenizer.in_direction(direction))
+        return (pretrained, None) if tokenizer is None else pretrained.with_tokenizer(tokenizer)
 
-    def _own_tokenizer(self, texts: list[str]) -> AnyTokenizer | None:
-        """The tokenizer that the user wants instead of the pretrained model's."""
-        if self.tokenizer is None:
+    def _own_tokenizer(self, texts: list[str], *, is_needed: bool) -> AnyTokenizer | None:
+        """The tokenizer that the user wants instead of the pretrained model's; a new one where there is none."""
+        if self.tokenizer is None and not is_needed:
             return None
-        if self.tokenizer == "train":
+        if self.tokenizer in (None, "train"):
             return Tokenizer.train(texts, vocab_size=self.vocab_size)
         if callable(self.tokenizer):
             return WordTokenizer.train(texts, self.tokenizer, vocab_size=self.vocab_size)
@@ -364,11 +363,11 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         return Tokenizer(path.read_bytes())
 
     def _split(
-        self, corpus: TokenCorpus, validation_texts: list[str], tokenizer: AnyTokenizer, rng: np.random.Generator
+        self, corpus: TokenCorpus, validation: FitTexts, tokenizer: AnyTokenizer, rng: np.random.Generator
     ) -> tuple[TokenCorpus, TokenCorpus | None]:
         """Documents to train on, and those for validation: the user's own, or a share for early stopping."""
-        if validation_texts:
-            return corpus, tokenizer.encode(validation_texts, n_threads=n_threads())
+        if validation.texts:
+            return corpus, validation.encoded_by(tokenizer)
         if not self.early_stopping:
             return corpus, None
         n_validation = int(np.ceil(self.validation_fraction * len(corpus)))

@@ -22,6 +22,7 @@ from skulmfit.estimators.estimator_card import data_sizes, render
 from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fit_remedies import new_clock
 from skulmfit.estimators.fit_session import FitSession
+from skulmfit.estimators.fit_texts import FitTexts
 from skulmfit.estimators.fitted_state import AnyTargets, FittedState, SupervisedState
 from skulmfit.estimators.hints import check_not_swapped
 from skulmfit.estimators.supervised_data import SupervisedData
@@ -140,7 +141,8 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         rows, validation_rows = data.split(watches, self.validation_fraction, session.seed)
 
         # 1. A pretrained language model is fine-tuned on the texts alone; two of them, if texts are read both ways.
-        lm = self._fitted_language_model(data.training_texts, session)
+        own = FitTexts(data.all_texts, partial(encode, self.memory))
+        lm = self._fitted_language_model(own.take(data.training_rows), session)
         is_cut_short = lm.interrupted and not isinstance(self.lm, FrozenEstimator)  # the user wants an end
         plan = recipe.head_alone() if is_cut_short and plan.phases else plan
         # 2. Its whole encoder gets a head.
@@ -149,7 +151,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
             recipe, targets=data.targets, data=data_sizes(data, rows)
         )  # fmt: skip
         for language_model, lm_outcome, vocab_transfer in zip(lm.models, lm.outcomes, lm.vocab_transfers):
-            direction, corpus = language_model.direction, encode(self.memory, language_model.tokenizer, data.all_texts)
+            direction, corpus = language_model.direction, own.encoded_by(language_model.tokenizer)
             if isinstance(self.lm, FrozenEstimator) and not fitted.models:
                 doubt_language(language_model.tokenizer, corpus)
             as_fitted = partial(self._as_fitted, fitted, language_model, lm_outcome)
@@ -215,7 +217,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         check_choice(self.gradual_unfreezing, "gradual_unfreezing", ("auto", True, False))
         check_cache(self.memory)
 
-    def _fitted_language_model(self, texts: list[str], session: FitSession) -> FittedState[LanguageModel]:
+    def _fitted_language_model(self, texts: FitTexts, session: FitSession) -> FittedState[LanguageModel]:
         """The fitted state of the language-model stage: that of a frozen one, or that of a fit on the texts."""
         if isinstance(self.lm, FrozenEstimator):
             return self.lm.estimator._fitted

@@ -51,9 +51,10 @@ class SupervisedData(Generic[AnyTargets]):
         return self.texts + self.unlabelled
 
     @property
-    def training_texts(self) -> list[str]:
-        """All texts but the user's own for validation."""
-        return self.texts[: len(self.texts) - self.n_validation] + self.unlabelled
+    def training_rows(self) -> np.ndarray:
+        """Of all texts, those that are not the user's own for validation."""
+        rows, n = np.arange(len(self.texts) + len(self.unlabelled)), len(self.texts)
+        return np.concatenate([rows[: n - self.n_validation], rows[n:]])
 
     def without_weightless(self, name: str) -> "SupervisedData[AnyTargets]":
         """Only the texts with a weight above 0.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from skulmfit.nn.runtime import Runtime, release_free_memory
-from skulmfit.nn.threads import map_in_threads
+from skulmfit.nn.threads import Item, Result, map_in_threads
 from skulmfit.text.document_batches import canonical_order, document_batches, pad
 from skulmfit.text.token_corpus import TokenCorpus
 
@@ -59,7 +59,12 @@ def read(
         return indices, function(ids, lengths)
 
     batches = batches_in_order(corpus, runtime, verbose)
-    return map_in_threads(result, batches) if runtime.device.type == "cpu" else map(result, batches)
+    return in_parallel(result, batches, runtime)
+
+
+def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], runtime: Runtime) -> Iterator[Result]:
+    """Results of a function for items, in their order; on a CPU they are computed side by side."""
+    return map_in_threads(function, items) if runtime.device.type == "cpu" else map(function, items)
 
 
 @contextmanager

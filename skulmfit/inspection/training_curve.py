@@ -144,8 +144,9 @@ def _curves(estimator: Any) -> list[StageCurve]:
         while rows and rows[0]["stage"] == stage.name and len(own) < stage.epochs:
             own.append(rows.pop(0))
         ends = np.cumsum([row["updates"] for row in own]).astype(int)
-        # An interrupted stage has updates after its last epoch.
-        n_updates = int(ends[-1]) if rows or len(own) == stage.epochs else len(losses) - start
+        # An interrupted stage has updates after its last epoch: those that no other stage accounts for.
+        is_whole = len(own) == stage.epochs
+        n_updates = int(ends[-1]) if is_whole else len(losses) - start - sum(row["updates"] for row in rows)
         validation = [(int(end), row["validation_loss"]) for end, row in zip(ends, own) if "validation_loss" in row]
         curves.append(
             StageCurve(stage.name, losses[start : start + n_updates], _rates(stage, own, n_updates), validation)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from skulmfit.nn.encoder import Draw, Encoded, Encoder, State
 from skulmfit.nn.heads import PoolingHead, SolvedHead
 from skulmfit.nn.language_model_losses import linear_cross_entropy
-from skulmfit.nn.pooling import pool_documents
+from skulmfit.nn.pooling import Beginning, pool_documents
 from skulmfit.nn.shards import Shard, in_shards
 
 _ROWS_PER_LOGITS = 1 << 10  # positions whose logits over the vocabulary exist at one time
@@ -49,15 +49,15 @@ class DocumentNetwork(nn.Module):
         self.encoder = encoder
         self.head = head
 
-    def forward(self, ids: Tensor, lengths: Tensor, *, chunk_size: int, max_backprop: int | None = None) -> Tensor:
+    def forward(self, ids: Tensor, lengths: Tensor, *, chunk_size: int, beginning: Beginning | None = None) -> Tensor:
         """Outputs (B, C) of right-padded documents, ids (B, T) with lengths (B,); see `pool_documents`."""
 
         def pooled_states(shard: Shard) -> tuple[list[Tensor], None]:
             own = lengths[shard.rows]
             longest = int(own.max()) if ids.device.type == "cpu" else ids.shape[1]  # no waiting for a GPU
             return [pool_documents(
-                self.encoder, ids[shard.rows, :longest], own, chunk_size=chunk_size, max_backprop=max_backprop,
-                n_layers=self.head.n_layers, draw=shard.draw,
+                self.encoder, ids[shard.rows, :longest], own, chunk_size=chunk_size, n_layers=self.head.n_layers,
+                draw=shard.draw, beginning=None if beginning is None else beginning.rows(shard.rows),
             )], None  # fmt: skip
 
         pooled = torch.cat([own for (own,), _ in in_shards(pooled_states, len(ids), self.encoder)])

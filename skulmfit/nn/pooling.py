@@ -1,13 +1,11 @@
 """Concat pooling over documents of any length, in chunks with the state carried (BPT3C)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from skulmfit.nn.encoder import Draw, Encoded, Encoder, State
+from skulmfit.nn.encoder import Draw, Encoder, State
 
 POOLINGS = ("last", "max", "mean")  # in the order of the pooled states
 
@@ -42,52 +40,54 @@ class Pool:
         return torch.cat([self.last, self.max, self.sum / lengths[:, None]], dim=1)
 
 
+@dataclass
+class Beginning:
+    """What an encoder has made of the beginnings of documents: its state, the pool so far, and the positions read."""
+
+    state: State
+    pool: Pool
+    n_read: Tensor  # (B,)
+
+    @classmethod
+    def of_nothing(cls, encoder: Encoder, n_documents: int, n_layers: int) -> "Beginning":
+        """Where documents begin."""
+        pool = Pool.empty(n_documents, encoder.embedding, encoder.architecture.output_width(n_layers))
+        n_read = torch.zeros(n_documents, dtype=torch.int64, device=encoder.embedding.device)
+        return cls(encoder.initial_state(n_documents), pool, n_read)
+
+    def rows(self, rows: slice | Tensor) -> "Beginning":
+        """Those of some of the documents."""
+        state = [(hidden[:, rows], cell[:, rows]) for hidden, cell in self.state]
+        return Beginning(state, Pool(self.pool.last[rows], self.pool.max[rows], self.pool.sum[rows]), self.n_read[rows])
+
+
+def read_on(
+    encoder: Encoder, ids: Tensor, lengths: Tensor, beginning: Beginning, *, chunk_size: int, n_layers: int = 1,
+    draw: Draw | None = None,
+) -> Beginning:  # fmt: skip
+    """Read the next positions of documents, right-padded ids (B, T) with lengths (B,), in chunks of `chunk_size`.
+
+    The state is that after the last column, and so of use only where nothing is padded. Without a `draw` each chunk
+    draws the dropout of the weights anew.
+    """
+    state, pool = beginning.state, beginning.pool
+    for start in range(0, ids.shape[1], chunk_size):
+        encoded = encoder(ids[:, start : start + chunk_size], state, n_layers=n_layers, draw=draw)
+        state = encoded.state
+        pool = pool.add(encoded.output, (lengths - start).clamp(0, encoded.output.shape[1]))
+    return Beginning(state, pool, beginning.n_read + lengths)
+
+
 def pool_documents(
-    encoder: Encoder, ids: Tensor, lengths: Tensor, *, chunk_size: int, max_backprop: int | None = None,
-    n_layers: int = 1, draw: Draw | None = None,
+    encoder: Encoder, ids: Tensor, lengths: Tensor, *, chunk_size: int, n_layers: int = 1, draw: Draw | None = None,
+    beginning: Beginning | None = None,
 ) -> Tensor:  # fmt: skip
     """Pool right-padded documents, ids (B, T) with lengths (B,), to (B, 3*W), W the width of the top `n_layers`.
 
-    Documents run in chunks of `chunk_size` tokens; state and gradients pass from chunk to chunk. Every position is
-    pooled, but gradients reach only the last `max_backprop` positions of each document, so memory is bounded however
-    long a document is. Without a `draw` each chunk draws the dropout of the weights anew.
+    Documents run in chunks of `chunk_size` tokens; state and gradients pass from chunk to chunk. With a `beginning`,
+    ids are what comes after it, and both are pooled.
     """
-    state, read = encoder.initial_state(len(ids)), partial(encoder, n_layers=n_layers, draw=draw)
-    pool = Pool.empty(len(ids), encoder.embedding, encoder.architecture.output_width(n_layers))
-    done = torch.zeros_like(lengths)
-    if max_backprop is not None and ids.shape[1] > max_backprop:
-        done = ((lengths - max_backprop).clamp(min=0) + chunk_size - 1) // chunk_size * chunk_size  # (B,)
-        with torch.no_grad():
-            state, pool = _run_prefixes(read, ids, done, state, pool, chunk_size)
-        ids = _without_prefixes(ids, done, int((lengths - done).max()))
-    for start in range(0, ids.shape[1], chunk_size):
-        encoded = read(ids[:, start : start + chunk_size], state)
-        state = encoded.state
-        pool = pool.add(encoded.output, (lengths - done - start).clamp(0, encoded.output.shape[1]))
-    return pool.concat(lengths)
-
-
-def _run_prefixes(
-    read: Callable[[Tensor, State], Encoded], ids: Tensor, prefixes: Tensor, state: State, pool: Pool, chunk_size: int
-) -> tuple[State, Pool]:
-    """State and pool of each document after its prefix (B,), a multiple of the chunk size."""
-    state = [(hidden.clone(), cell.clone()) for hidden, cell in state]
-    pool = Pool(pool.last.clone(), pool.max.clone(), pool.sum.clone())
-    for start in range(0, int(prefixes.max()), chunk_size):
-        rows = (prefixes > start).nonzero()[:, 0]
-        encoded = read(
-            ids[rows, start : start + chunk_size], [(hidden[:, rows], cell[:, rows]) for hidden, cell in state]
-        )
-        for (hidden, cell), (next_hidden, next_cell) in zip(state, encoded.state):
-            hidden[:, rows], cell[:, rows] = next_hidden.to(hidden.dtype), next_cell.to(cell.dtype)
-        part = Pool(pool.last[rows], pool.max[rows], pool.sum[rows]).add(
-            encoded.output, torch.full_like(rows, encoded.output.shape[1])
-        )
-        pool.last[rows], pool.max[rows], pool.sum[rows] = part.last, part.max, part.sum
-    return state, pool
-
-
-def _without_prefixes(ids: Tensor, prefixes: Tensor, n_columns: int) -> Tensor:
-    """Documents moved left by their prefixes (B,), the first `n_columns` positions."""
-    columns = prefixes[:, None] + torch.arange(n_columns, device=ids.device)  # (B, T)
-    return ids.gather(1, columns.clamp(max=ids.shape[1] - 1))
+    if beginning is None:
+        beginning = Beginning.of_nothing(encoder, len(ids), n_layers)
+    whole = read_on(encoder, ids, lengths, beginning, chunk_size=chunk_size, n_layers=n_layers, draw=draw)
+    return whole.pool.concat(whole.n_read)

@@ -139,6 +139,11 @@ class Tokenizer:
         is_foreign[self.unk_id] = True
         return float(is_foreign[corpus.ids].sum() / max(len(corpus.ids) - len(corpus), 1))
 
+    @property
+    def identity(self) -> object:
+        """What tokenizers share that give the same ids, in either direction."""
+        return self.model
+
     def in_direction(self, direction: str) -> "Tokenizer":
         """The same tokenizer, reading in a direction."""
         return Tokenizer(self.model, direction)

@@ -106,6 +106,11 @@ class WordTokenizer:
         """Share of tokens, without `xxbos`, that are unknown words."""
         return float((corpus.ids == self.unk_id).sum() / max(len(corpus.ids) - len(corpus), 1))
 
+    @property
+    def identity(self) -> object:
+        """What tokenizers share that give the same ids, in either direction."""
+        return tuple(self.words), self.split
+
     def in_direction(self, direction: str) -> "WordTokenizer":
         """The same tokenizer, reading in a direction."""
         return WordTokenizer(self.words, self.split, direction)

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from skulmfit.inference.beginnings import Beginnings
 from skulmfit.inference.documents import document_outputs
 from skulmfit.models.fine_tuned_model import FineTunedModel, HeadShape, new_document_network
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.sentence_map import build_features, resolve_kind
 from skulmfit.models.weights import load_numpy
+from skulmfit.nn.encoder import Encoder
 from skulmfit.nn.heads import SolvedHead
 from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
@@ -23,7 +25,7 @@ from skulmfit.training.layer_groups import HEAD, document_network_groups
 from skulmfit.training.loop import OptimizerSettings, train
 from skulmfit.training.outcome import Outcome
 from skulmfit.training.recipe import Recipe
-from skulmfit.training.supervised_task import Examples, HeadTask, OutputLoss, OutputScore, SupervisedTask
+from skulmfit.training.supervised_task import MAX_BACKPROP, Examples, HeadTask, OutputLoss, OutputScore, SupervisedTask
 
 Solution = tuple[np.ndarray, np.ndarray]  # weight (C, F) and bias (C,) of a linear model of features
 
@@ -180,10 +182,11 @@ def fine_tune_with_head(
             "label_texts needs sentence vectors under the head: a recipe whose features are 'auto', 'combined' or "
             "'sentence', and a language model that was taught by a sentence encoder, such as 'en'."
         )
+    beginnings = Beginnings(examples.corpus, MAX_BACKPROP, runtime)
     if isinstance(network.head, SolvedHead):
-        _solve(network, network.head, head.solve, examples, words, runtime)
+        _solve(network.encoder, network.head, head.solve, examples, words, beginnings)
     groups, history = document_network_groups(network), History()
-    tasks = _Tasks(network, head, examples, validation, runtime, batch_size(recipe, len(examples.corpus)))
+    tasks = _Tasks(network, head, examples, validation, runtime, batch_size(recipe, len(examples.corpus)), beginnings)
     stages = recipe.stages(list(groups), lambda alone: tasks.new(alone).n_batches())
     is_finished = train(
         network, groups, [(stage, tasks.new(list(stage.learning_rates) == [HEAD])) for stage in stages],
@@ -208,14 +211,14 @@ def with_new_head(language_model: LanguageModel, shape: HeadShape, recipe: Recip
 
 
 def _solve(
-    network: DocumentNetwork, head: SolvedHead, solve: Solver, examples: Examples, words: Words | None, runtime: Runtime
+    encoder: Encoder, head: SolvedHead, solve: Solver, examples: Examples, words: Words | None, beginnings: Beginnings
 ) -> None:
     """Start the head from a regression on the features of the encoder as it is."""
 
     def features(corpus: TokenCorpus) -> np.ndarray:
         if not len(corpus):
             return np.empty((0, head.features.n_features), np.float32)
-        return document_outputs(network.encoder, corpus, runtime, head=head.features)  # (n, F)
+        return document_outputs(encoder, corpus, beginnings.runtime, head=head.features)  # (n, F)
 
     in_words = None
     if words is not None:
@@ -223,7 +226,9 @@ def _solve(
             features(words.phrases.corpus), words.phrases.targets, features(words.unlabelled),
             head.features.sentence_dim, head.features.kind.sentence_scale,
         )  # fmt: skip
-    weight, bias = solve(Readings(features(examples.corpus), examples.targets, examples.weights, in_words))
+    beginnings.read(encoder, head.n_layers)
+    own = beginnings.outputs(encoder, head.n_layers, head.features)
+    weight, bias = solve(Readings(own, examples.targets, examples.weights, in_words))
     head.solve(torch.from_numpy(weight), torch.from_numpy(bias))
 
 
@@ -242,13 +247,16 @@ class _Tasks:
     validation: Examples | None
     runtime: Runtime
     batch_size: int
+    beginnings: Beginnings
 
     def new(self, head_alone: bool) -> SupervisedTask:
         kind = HeadTask if head_alone else SupervisedTask
         validation = None
         if self.validation is not None:
             validation = self._of(kind, self.validation, self.head.loss, score=self.head.score)
-        return self._of(kind, self.examples, self.head.training_loss, validation=validation)
+        return self._of(
+            kind, self.examples, self.head.training_loss, validation=validation, beginnings=self.beginnings
+        )  # fmt: skip
 
     def _of(self, kind: type[SupervisedTask], examples: Examples, loss: OutputLoss, **options: Any) -> SupervisedTask:
         return kind(self.network, examples, self.runtime, loss=loss, batch_size=self.batch_size, **options)

@@ -134,17 +134,21 @@ class _Loop(TrainingRun):
         for index, batch in enumerate(self.task.batches(self.rng)):
             if index < self.n_done:
                 continue
-            if self._saved is not None:
-                self.task.load_state(self._saved["task"])
-                self._saved = None
+            self._load_task()
             self._update(batch)
-        self._saved = None
+        self._load_task()  # where the epoch was at its end
         self._read_losses()
         loss = float(np.average(self._losses, weights=self._weights))
         self.row = {"stage": self.stage.name, "epoch": self.epoch + 1, "loss": loss}
         is_over = [callback.on_epoch_end(self) for callback in self.callbacks]
         self.epoch, self.n_done, self._losses, self._weights = self.epoch + 1, 0, [], []
         return any(is_over)
+
+    def _load_task(self) -> None:
+        """Give the task the state that it had when the training was cut."""
+        if self._saved is not None:
+            self.task.load_state(self._saved["task"])
+            self._saved = None
 
     def _update(self, batch: Any) -> None:
         with self.runtime.autocast():

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skulmfit.inference.beginnings import Beginnings
 from skulmfit.inference.documents import document_outputs
 from skulmfit.inference.passes import CHUNK_SIZE
 from skulmfit.nn.networks import DocumentNetwork
@@ -55,12 +56,14 @@ class SupervisedTask:
         batch_size: int,
         score: OutputScore | None = None,
         validation: "SupervisedTask | None" = None,
+        beginnings: Beginnings | None = None,
     ):
         self.network, self.corpus, self.runtime = network, examples.corpus, runtime
         self.targets = torch.from_numpy(examples.targets).to(runtime.device)
         self.weights = torch.from_numpy(examples.weights).float().to(runtime.device)
         self.output_loss, self.score, self.batch_size, self.validation = loss, score, batch_size, validation
-        self._capped_lengths = np.minimum(self.corpus.lengths, MAX_BACKPROP)
+        self.beginnings = beginnings or Beginnings(self.corpus, MAX_BACKPROP, runtime)
+        self._lengths = self.beginnings.ends.lengths  # of what is read in every epoch
 
     def n_batches(self) -> int:
         """Number of batches in an epoch. It is not exact: bucketing differs a little from epoch to epoch."""
@@ -68,19 +71,20 @@ class SupervisedTask:
 
     def batches(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Indices of the documents of each batch, in random order."""
+        self.beginnings.read(self.network.encoder, self.network.head.n_layers)
         return self._split(rng)
 
     def _split(self, rng: np.random.Generator) -> list[np.ndarray]:
-        order = bucketed_order(self._capped_lengths, rng)
-        batches = document_batches(self._capped_lengths, order, self.batch_size, _TOKENS_PER_BATCH)
+        order = bucketed_order(self._lengths, rng)
+        batches = document_batches(self._lengths, order, self.batch_size, _TOKENS_PER_BATCH)
         batches = merge_single_documents(batches)
         return [batches[index] for index in rng.permutation(len(batches))]
 
     def loss(self, batch: np.ndarray) -> BatchLoss:
         """Loss of one batch, the longest documents first, so that the rows of a shard are of similar length."""
-        batch = batch[np.argsort(-self._capped_lengths[batch], kind="stable")]
-        ids, lengths = map(self.runtime.tensor, pad(self.corpus, batch))
-        outputs = self.network(ids, lengths, chunk_size=CHUNK_SIZE, max_backprop=MAX_BACKPROP)
+        batch = batch[np.argsort(-self._lengths[batch], kind="stable")]
+        ids, lengths = map(self.runtime.tensor, pad(self.beginnings.ends, batch))
+        outputs = self.network(ids, lengths, chunk_size=CHUNK_SIZE, beginning=self.beginnings.of(batch))
         return self._batch_loss(outputs, batch)
 
     def _batch_loss(self, outputs: Tensor, batch: np.ndarray) -> BatchLoss:
@@ -104,11 +108,13 @@ class SupervisedTask:
     def _outputs(self) -> np.ndarray:
         return document_outputs(self.network.encoder, self.corpus, self.runtime, head=self.network.head)
 
-    def state(self) -> None:
-        """Nothing is carried from batch to batch."""
+    def state(self) -> list[list[Tensor]]:
+        """What the encoder made of the beginnings of long documents when it read them last."""
+        return self.beginnings.state()
 
-    def load_state(self, state: None) -> None:
-        """Nothing is carried from batch to batch."""
+    def load_state(self, state: list[list[Tensor]]) -> None:
+        """Carry on with a saved state."""
+        self.beginnings.load_state(state)
 
 
 class HeadTask(SupervisedTask):
@@ -117,8 +123,9 @@ class HeadTask(SupervisedTask):
     @cached_property
     def _pooled(self) -> Tensor:
         """Pooled states (n_documents, 3*W), of the layers that the head sees, when the stage begins."""
-        n_layers = self.network.head.n_layers
-        pooled = document_outputs(self.network.encoder, self.corpus, self.runtime, n_layers=n_layers)
+        encoder, n_layers = self.network.encoder, self.network.head.n_layers
+        self.beginnings.read(encoder, n_layers)
+        pooled = self.beginnings.outputs(encoder, n_layers)
         return torch.from_numpy(pooled).to(self.runtime.device)
 
     def batches(self, rng: np.random.Generator) -> list[np.ndarray]:

@@ -3,7 +3,7 @@
 import matplotlib
 import numpy as np
 import pytest
-from helpers import LABELS, NUMBERS, TEXTS, small_classifier, small_lm, small_regressor
+from helpers import LABELS, LM_RECIPE, NUMBERS, TEXTS, broken_off, small_classifier, small_lm, small_regressor
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -51,6 +51,15 @@ def test_validation_losses_stand_at_the_ends_of_epochs(watched):
     assert drawn == [row["validation_loss"] for row in watched.history_ if "validation_loss" in row]
     updates = [row["updates"] for row in watched.history_ if row["stage"] == "all layers"]
     assert [at for at, _ in display.curves[-1].validation] == np.cumsum(updates).tolist()
+
+
+def test_an_interrupted_language_model_keeps_its_updates_apart():
+    with broken_off(at=4), pytest.warns(UserWarning, match="interrupted"):
+        classifier = small_classifier(small_lm(recipe=LM_RECIPE, epochs=3)).fit(TEXTS, LABELS)
+    curves = TrainingCurveDisplay.from_estimator(classifier).curves
+    head = sum(row["updates"] for row in classifier.history_ if row["stage"] == "head")
+    assert [curve.name for curve in curves] == ["language model", "head"]
+    assert [len(curve.losses) for curve in curves] == [len(classifier.loss_curve_) - head, head]
 
 
 def test_a_training_that_is_not_known_is_refused(watched):
