@@ -44,8 +44,8 @@ _BOUNDS_OR_AUTO: dict[str, dict[str, Any]] = {
 class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Generic[AnyState]):
     """A scikit-learn estimator over raw texts.
 
-    What `fit` has learnt is one value, `_fitted`, which `fit` assigns last. So another thread that predicts meanwhile
-    has the old one or the new one, never a mixture.
+    What `fit` has learnt is one value, `_fitted`, which `fit` assigns last, with all that is derived from it. So
+    another thread that predicts meanwhile has the old one or the new one, never a mixture.
     """
 
     # scikit-learn explains parameters in a notebook beside a link, and only where there is one.
@@ -179,15 +179,21 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
         return self._fitted
 
     def _publish(self, fitted: AnyState) -> Self:
-        """Take over what a fit leaves."""
-        self.recipe_ = fitted.recipe
-        self.stages_ = Table(fitted.outcomes[0].stages)
-        self.history_ = fitted.history
-        self.loss_curve_ = fitted.loss_curve
-        self.n_iter_ = len(fitted.outcomes[0].history)
-        self.vocab_size_ = len(fitted.models[0].tokenizer)
-        self._fitted = fitted
+        """Take over what a fit leaves, all at once: another thread sees the old attributes or the new ones."""
+        vars(self).update(self._attributes(fitted))
         return self
+
+    def _attributes(self, fitted: AnyState) -> dict[str, Any]:
+        """The attributes that a fitted state stands for, the state itself among them."""
+        return {
+            "recipe_": fitted.recipe,
+            "stages_": Table(fitted.outcomes[0].stages),
+            "history_": fitted.history,
+            "loss_curve_": fitted.loss_curve,
+            "n_iter_": len(fitted.outcomes[0].history),
+            "vocab_size_": len(fitted.models[0].tokenizer),
+            "_fitted": fitted,
+        }
 
     def _with(self, fitted: AnyState) -> Self:
         """A copy with these parameters and another fitted state."""

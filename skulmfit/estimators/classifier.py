@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from numbers import Real
 from typing import Any, Literal, Self
 
-import joblib
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
@@ -17,15 +16,15 @@ from sklearn.utils import Tags
 from skulmfit.estimators.compat import with_callbacks
 from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fitted_state import SupervisedState
-from skulmfit.estimators.indicator_targets import Indicators, is_indicator_matrix
+from skulmfit.estimators.indicator_targets import Indicators, label_matrix
 from skulmfit.estimators.label_targets import Labels
 from skulmfit.estimators.label_texts import LabelTexts, Phrases, labelled_rows, take_rows
 from skulmfit.estimators.supervised import SupervisedEstimator
 from skulmfit.estimators.supervised_data import SupervisedData
 from skulmfit.estimators.targets import ClassTargets
-from skulmfit.estimators.validation import ClassWeight
+from skulmfit.estimators.validation import ClassWeight, Memory
 from skulmfit.inference.explanation import Explanations
-from skulmfit.training.parameters import check_number_or_auto
+from skulmfit.training.parameters import check_number, check_number_or_auto
 from skulmfit.training.recipe import Recipe
 
 LEAST_LABELS = 20  # beside phrases, for training to be worth its time; measured, see docs/log
@@ -43,9 +42,10 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     Parameters
     ----------
     lm : LMFineTuner, FrozenEstimator or None, default=None
-        The language-model stage. None stands for `LMFineTuner()` with this classifier's `device` and `verbose`. To
-        search over `lm__epochs` and the like, give one. A fitted `LMFineTuner` in a `sklearn.frozen.FrozenEstimator` is
-        used as it is: so you bring in unlabelled texts, and fine-tune once for many classifiers.
+        The language-model stage. None stands for `LMFineTuner()`; this classifier's `device` and `verbose` are its own
+        too. To search over `lm__epochs` and the like, give one. A fitted `LMFineTuner` in a
+        `sklearn.frozen.FrozenEstimator` is used as it is: so you bring in unlabelled texts, and fine-tune once for many
+        classifiers.
     recipe : {"skulmfit", "paper", "fastai", "multifit"} or Recipe, default="skulmfit"
         Every parameter that is "auto" takes its value from here: our own recipe, found by measurement, a published one,
         or one that you have made. A name holds for the language-model stage too, unless `lm` is given. The numbers in
@@ -80,7 +80,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         Share of the training data set aside for early stopping.
     n_iter_no_change : int, default=3
         Epochs without improvement after which early stopping ends a stage.
-    memory : str, joblib.Memory or None, default=None
+    memory : str, path, joblib.Memory or None, default=None
         Where to keep tokenised texts and fine-tuned language models, so that a grid over the parameters of the head
         fine-tunes once per fold, also with `n_jobs`. What is found there is taken as it is, also with
         `random_state=None`.
@@ -104,7 +104,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels, sorted; with several labels a text, the numbers of the columns of y.
+        Labels, sorted; with several labels a text, the names of the columns of y, or their numbers.
     recipe_ : Recipe
         The recipe with the parameters given in place of its own.
     history_ : list of dict
@@ -177,7 +177,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
-        memory: str | joblib.Memory | None = None,
+        memory: Memory = None,
         checkpoint: str | os.PathLike | None = None,
         device: str = "auto",
         random_state: int | RandomState | None = None,
@@ -224,9 +224,9 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         ----------
         X : iterable of str
         y : array-like of shape (n_texts,) or {array, sparse matrix} of shape (n_texts, n_labels)
-            Labels of any type, or an indicator matrix of several labels a text. With `label_texts` labels may be
-            missing: None, NaN, or scikit-learn's -1 where that is no class; of an indicator matrix, whole rows. None
-            for y means that all are.
+            Labels: strings, members of an enum of strings, booleans, whole numbers or NumPy dates, all of one type; or
+            an indicator matrix of several labels a text. With `label_texts` labels may be missing: None, NaN, or
+            scikit-learn's -1 where that is no class; of an indicator matrix, whole rows. None for y means that all are.
         sample_weight : array-like of shape (n_texts,), optional
             Weights in the classifier's loss. A text of weight 0 is left out of both stages.
         X_val : iterable of str, optional
@@ -248,6 +248,9 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
+        if isinstance(self.class_weight, dict):
+            for label, weight in self.class_weight.items():
+                check_number(weight, f"class_weight[{label!r}]", Real, low=0)
         check_number_or_auto(self.label_smoothing, "label_smoothing", Real, low=0, high=1, bounds="left")
         if self.label_texts is not None:
             Phrases.check(self.label_texts)
@@ -258,7 +261,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     def _learn_targets(
         self, y: Any, texts: list[str], weights: np.ndarray
     ) -> tuple[ClassTargets, np.ndarray, np.ndarray]:
-        if is_indicator_matrix(y):
+        if label_matrix(y) is not None:
             return Indicators.learn(y, texts, self.class_weight, weights)
         return Labels.learn(y, texts, type(self).__name__, self.class_weight, weights)
 
@@ -280,7 +283,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         self, phrases: Phrases, y: Any, texts: list[str], weights: np.ndarray
     ) -> tuple[ClassTargets, np.ndarray, np.ndarray]:
         """As `_learn_targets`, where there may be no text with a label."""
-        if texts and is_indicator_matrix(y):
+        if texts and label_matrix(y) is not None:
             return Indicators.learn(y, texts, self.class_weight, weights)
         if not texts and np.ndim(y) == 2 and np.shape(y)[1] > 1:
             return Indicators(np.arange(np.shape(y)[1])), np.empty(np.shape(y), np.int64), weights
@@ -299,9 +302,8 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         lm = super()._default_language_model()
         return lm if self.label_texts is None else lm.set_params(epochs=0)
 
-    def _publish(self, fitted: SupervisedState[ClassTargets]) -> Self:
-        self.classes_ = fitted.targets.classes
-        return super()._publish(fitted)
+    def _attributes(self, fitted: SupervisedState[ClassTargets]) -> dict[str, Any]:
+        return super()._attributes(fitted) | {"classes_": fitted.targets.classes}
 
     def _logits(self, X: Iterable[str]) -> tuple[ClassTargets, np.ndarray]:
         """The targets, and logits of every class, (n_texts, n_classes)."""
@@ -338,6 +340,21 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         """
         targets, logits = self._logits(X)
         return targets.probabilities(logits)
+
+    def predict_log_proba(self, X: Iterable[str]) -> np.ndarray:
+        """Logarithm of the probability of every class; finite also where the probability itself rounds to 0.
+
+        Parameters
+        ----------
+        X : iterable of str
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_classes), float32
+            Columns in the order of `classes_`.
+        """
+        targets, logits = self._logits(X)
+        return targets.log_probabilities(logits)
 
     def predict(self, X: Iterable[str]) -> np.ndarray:
         """Most probable label of every text.

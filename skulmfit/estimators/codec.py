@@ -13,6 +13,7 @@ from skulmfit.estimators.fitted_state import FittedState, SupervisedState
 from skulmfit.estimators.indicator_targets import Indicators
 from skulmfit.estimators.label_targets import Labels
 from skulmfit.estimators.number_targets import Numbers
+from skulmfit.models.archive import Archive
 from skulmfit.models.fine_tuned_model import FineTunedModel, HeadShape
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.sentence_map import SentenceMap
@@ -26,7 +27,7 @@ from skulmfit.training.recipe import EpochsForUpdates, Phase, Recipe
 from skulmfit.training.schedules import OneCycle, SlantedTriangular
 from skulmfit.training.stages import Stage
 
-_PLAIN = bool | int | float | str | None  # are JSON as they are
+_PLAIN = (bool, int, float, str, type(None))  # are JSON as they are
 _DATACLASSES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
@@ -80,7 +81,7 @@ class Writer:
             If its type is not in the table; the message begins with the `name`.
         """
         value = value.item() if isinstance(value, np.generic) else value
-        if isinstance(value, _PLAIN):
+        if type(value) in _PLAIN:  # a member of an enum of strings is more than its string
             return value
         if type(value) is list:
             return [self.write(item, name) for item in value]
@@ -96,10 +97,10 @@ class Reader:
     Parameters
     ----------
     codecs : dict of str to Codec
-    arrays : dict of str to ndarray
+    arrays : Archive
     """
 
-    def __init__(self, codecs: dict[str, Codec], arrays: dict[str, np.ndarray]):
+    def __init__(self, codecs: dict[str, Codec], arrays: Archive):
         self.codecs, self.arrays = codecs, arrays
 
     def read(self, code: Any) -> Any:

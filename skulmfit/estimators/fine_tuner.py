@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from skulmfit.estimators.base import TextEstimator
 from skulmfit.estimators.compat import with_callbacks
+from skulmfit.estimators.doubts import doubt_language
 from skulmfit.estimators.fit_remedies import new_clock
 from skulmfit.estimators.fit_session import FitSession
 from skulmfit.estimators.fit_texts import FitTexts
@@ -237,21 +238,28 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
         self._check_parameters()
         # A fit that this one is a part of has checked the texts, and knows what tokenizers make of them.
         own = self.__dict__.pop("_texts", None) or FitTexts(self._check_texts(X, reset=True))
-        texts = own.texts
         validation = FitTexts([] if X_val is None else self._check_texts(X_val, reset=False))
         pretrained = {
             direction: self._load(name, direction) for direction, name in self._pretrained_by_direction().items()
         }
         # Where this fit is a part of another one, that one's clock counts.
         clock = self.__dict__.pop("_clock", None) or new_clock(self, self._training_titles())
-        session = FitSession(self, texts, y, texts, validation.texts, clock=clock)
+        with FitSession(self, own.texts, y, own.texts, validation.texts, clock=clock) as session:
+            return self._train(session, pretrained, own, validation)
+
+    def _train(
+        self, session: FitSession, pretrained: dict[str, LanguageModel | None], own: FitTexts, validation: FitTexts
+    ) -> Self:
+        """Fine-tune the language model of each direction."""
         fitted: FittedState[LanguageModel] = FittedState(self._resolved_recipe())
-        tokenizer = self._own_tokenizer(texts, is_needed=None in pretrained.values())
+        tokenizer = self._own_tokenizer(own.texts, is_needed=None in pretrained.values())
         for direction, model in pretrained.items():
             with session.training(direction if len(pretrained) > 1 else None) as rng:
                 start, transfer = self._starting_point(model, direction, tokenizer)
                 self._features_of(start)  # raises here if there are none of these
                 corpus = own.encoded_by(start.tokenizer)
+                if start is model and not fitted.models:
+                    doubt_language(start.tokenizer, corpus)
                 training, watched = self._split(corpus, validation, start.tokenizer, rng)
                 as_fitted = partial(self._as_fitted, fitted, start.tokenizer)
                 # A network or a vocabulary that has learnt nothing yet is trained however few the texts are.

@@ -4,17 +4,18 @@ import json
 import os
 import shutil
 import zlib
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from skulmfit.estimators.identity import Identifiable, fit_identity
-from skulmfit.models.archive import written_atomically
+from skulmfit.models.writing import locked, written_atomically
 from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.training.callback import Callback
 from skulmfit.training.checkpoint import Checkpoint
 
 SECONDS_BETWEEN_SAVES = 120.0
-_FIT = "fit.json"
+_FIT, _LOCK = "fit.json", "fit.lock"
 
 
 class FitCheckpoint:
@@ -31,11 +32,21 @@ class FitCheckpoint:
     estimator : estimator
     *data
         All that is given to `fit`.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process, or another thread, runs the same fit.
     """
 
     def __init__(self, folder: str | os.PathLike | None, estimator: Identifiable, *data: Any):
         self._path = None if folder is None else Path(folder) / fit_identity(estimator, *data)
         self._is_inner = folder is not None and (Path(folder) / _FIT).exists()
+        self._lock = ExitStack()
+        if self._path is not None:
+            self._lock.enter_context(
+                locked(self._path / _LOCK, f"The checkpoint of this fit in {os.fspath(self._path.parent)!r}")
+            )
 
     @property
     def path(self) -> Path | None:
@@ -65,3 +76,7 @@ class FitCheckpoint:
         """Remove the folder of a finished fit."""
         if self._path is not None and not self._is_inner:
             shutil.rmtree(self._path, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let another process continue the fit."""
+        self._lock.close()

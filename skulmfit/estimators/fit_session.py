@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from torch import nn
@@ -62,6 +62,12 @@ class FitSession:
         checkpoint = self.checkpoint.of(name, corpus, self.seed) if saves else []
         projection = Projection(self.clock, name)
         return [projection, ProgressBar(self._verbose, projection), self.tasks, *checkpoint]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.checkpoint.close()
 
     def end(self, *, interrupted: bool) -> None:
         """Close the session; the estimator is fitted now. An interrupted fit can still be continued."""

@@ -4,12 +4,14 @@ import reprlib
 from collections.abc import Sequence
 from typing import Any
 
+from skulmfit.estimators.label_values import is_missing
+
 
 def text_hint(value: Any) -> str:
     """What to do about a row of X that is no str."""
     if isinstance(value, bytes | bytearray):
         return "Decode bytes first: [text.decode() for text in X]."
-    if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
+    if is_missing(value):
         return "Replace missing texts by '', or leave them out."
     if isinstance(value, int | float) or hasattr(value, "dtype"):
         return "Are X and y swapped, or is this another column? If the numbers are texts, give str(number)."
@@ -19,7 +21,7 @@ def text_hint(value: Any) -> str:
 def column_hint(X: Any, n_columns: int) -> str:
     """What to do about an X of several columns, and which these are."""
     names = [str(name) for name in getattr(X, "columns", [])]
-    if len(names) != n_columns:
+    if not names or len(names) != n_columns:
         return "Select the text column first, or use a ColumnTransformer."
     return (
         f"Its columns are {', '.join(map(repr, names))}. Select that of the texts, as X[{names[0]!r}]; join several by "

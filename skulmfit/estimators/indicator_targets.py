@@ -1,6 +1,7 @@
 """Indicators: several labels a text, or none, as a matrix of 0 and 1."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,14 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.utils import check_consistent_length
-from sklearn.utils.multiclass import type_of_target
 from torch import Tensor
 
+from skulmfit.estimators.label_values import label_array, own_values, plain
 from skulmfit.estimators.phrase_regression import phrase_regression
 from skulmfit.estimators.regressions import logistic_regression
-from skulmfit.estimators.targets import ClassTargets
-from skulmfit.estimators.validation import ClassWeight, check_class_weights
+from skulmfit.estimators.targets import ClassTargets, check_vectors
+from skulmfit.estimators.validation import ClassWeight, check_class_weights, check_lengths
 from skulmfit.nn.target_losses import weighted_binary_cross_entropy
 from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.training.head_fine_tuning import Readings, Solution
@@ -28,7 +28,7 @@ class Indicators(ClassTargets):
     Parameters
     ----------
     classes : ndarray of shape (n_labels,)
-        Numbers of the columns of y.
+        Names of the columns of y, or their numbers.
     positive_weights : ndarray of shape (n_labels,), optional
         How much more the presence of each label counts than its absence.
     """
@@ -42,12 +42,21 @@ class Indicators(ClassTargets):
     ) -> tuple["Indicators", np.ndarray, np.ndarray]:
         """The labels in the y of a fit, the indicators as an array, and the weights of the texts."""
         indicators = check_indicators(y, texts)
-        balance = positive_weights(class_weight, indicators[weights > 0])
-        return cls(np.arange(indicators.shape[1]), balance), indicators, weights
+        names = column_names(y)
+        classes = np.arange(indicators.shape[1]) if names is None else names
+        repeated = [label for label, count in Counter(classes.tolist()).items() if count > 1]
+        if repeated:
+            raise ValueError(f"y has several columns of the name {repeated[0]!r}. Give every label a name of its own.")
+        return cls(classes, positive_weights(class_weight, indicators[weights > 0], classes)), indicators, weights
 
     def of_columns(self, columns: np.ndarray) -> np.ndarray:
         """One label each."""
         return np.eye(self.n_outputs, dtype=np.int64)[columns]
+
+    def check(self) -> None:
+        """Raise unless there is a name for every column, with a weight each if there are any."""
+        label_array(self.classes, "classes")
+        check_vectors(len(self.classes), positive_weights=self.positive_weights)
 
     def encode(self, y: Any, texts: list[str]) -> np.ndarray:
         """Indicators of validation texts.
@@ -55,11 +64,17 @@ class Indicators(ClassTargets):
         Raises
         ------
         ValueError
-            If there is another number of columns.
+            If there is another number of columns, or they have other names.
         """
-        indicators = check_indicators(y, texts)
+        indicators = check_indicators(y, texts, "y_val")
         if indicators.shape[1:] != self.classes.shape:
             raise ValueError(f"y_val has the shape {indicators.shape}, but y has {len(self.classes)} columns.")
+        names, is_named = column_names(y), not np.array_equal(self.classes, np.arange(self.n_outputs))
+        if is_named and names is not None and not np.array_equal(names, self.classes):
+            raise ValueError(
+                f"y_val has the columns {names.tolist()}, y has {self.classes.tolist()}. Give the same ones in "
+                "the same order."
+            )
         return indicators
 
     def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
@@ -67,6 +82,10 @@ class Indicators(ClassTargets):
         return weighted_binary_cross_entropy(
             outputs, targets, weights, label_smoothing=label_smoothing, positive_weights=self.positive_weights
         )
+
+    def counts(self, encoded: np.ndarray) -> dict[Any, int]:
+        """Number of texts that have each label."""
+        return dict(zip(self.classes.tolist(), encoded.sum(axis=0).tolist()))
 
     def score(self, outputs: np.ndarray, encoded: np.ndarray) -> float:
         """Share of texts whose labels are all right."""
@@ -106,6 +125,10 @@ class Indicators(ClassTargets):
         """Sigmoid."""
         return torch.sigmoid(torch.from_numpy(logits)).numpy()
 
+    def log_probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Log-sigmoid."""
+        return F.logsigmoid(torch.from_numpy(logits)).numpy()
+
     def decode(self, logits: np.ndarray) -> np.ndarray:
         """Indicators of the labels that are more probable than not."""
         return (logits > 0).astype(np.int64)
@@ -122,40 +145,69 @@ def _solve_one(readings: Readings, column: int, positive: float) -> Solution:
     )
 
 
-def is_indicator_matrix(y: Any) -> bool:
-    """Whether y is a matrix that says which labels each text has."""
-    if not hasattr(y, "toarray"):
-        try:
-            y = np.asarray(y)
-        except ValueError:  # rows of different lengths
-            return False
-        if y.ndim != 2 or y.shape[1] < 2:
-            return False
-    return type_of_target(y, input_name="y") == "multilabel-indicator"
+def label_matrix(y: Any) -> np.ndarray | None:
+    """The values of y as a matrix, if it has a column for each of several labels."""
+    if hasattr(y, "toarray"):
+        y = y.toarray()
+    if isinstance(y, list | tuple) and not (y and isinstance(y[0], list | tuple | np.ndarray)):
+        return None
+    try:
+        values = own_values(y)
+    except ValueError:  # rows of different lengths
+        return None
+    return values if values.ndim == 2 and values.shape[1] >= 2 else None
 
 
-def check_indicators(y: Any, texts: list[str]) -> np.ndarray:
-    """An indicator matrix of labels, dense or sparse, as an array of 0 and 1 of shape (n_texts, n_labels)."""
-    check_consistent_length(texts, y)
-    y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
-    if not np.isin(y, (0, 1)).all():
-        raise ValueError(f"An indicator matrix holds 0 and 1 only; y has {np.unique(y)[:6].tolist()}.")
-    return y.astype(np.int64)
+def check_indicators(y: Any, texts: list[str], name: str = "y") -> np.ndarray:
+    """An indicator matrix of any container as an array of 0 and 1 of shape (n_texts, n_labels).
+
+    Raises
+    ------
+    ValueError
+        If it is none, of another length, or holds anything else; the message names row and column.
+    """
+    values = label_matrix(y)
+    if values is None:
+        raise ValueError(f"{name} has no column for each label, as y has. Give an indicator matrix too.")
+    check_lengths(texts, values)
+    codes = np.array([[_code(plain(value)) for value in row] for row in values.tolist()])
+    for row, column in np.argwhere(codes < 0):
+        names = column_names(y)
+        name_of_column = column if names is None else names[column]
+        raise ValueError(
+            f"An indicator matrix holds 0 and 1 only, or False and True; row {row} of {name} has "
+            f"{values.tolist()[row][column]!r} in column {str(name_of_column)!r}. Give these; lists of labels become "
+            "such a matrix by sklearn.preprocessing.MultiLabelBinarizer().fit_transform."
+        )
+    return codes
 
 
-def positive_weights(class_weight: ClassWeight, indicators: np.ndarray) -> np.ndarray | None:
+def _code(value: Any) -> int:
+    """0 or 1; -1 for a value that is neither."""
+    return int(value) if isinstance(value, bool | int | float) and value in (0, 1) else -1
+
+
+def column_names(y: Any) -> np.ndarray | None:
+    """Names of the columns of a frame, if y is one and they can be labels."""
+    names = getattr(y, "column_names", getattr(y, "columns", None))  # of pyarrow; of pandas and polars
+    try:
+        return None if names is None else label_array(list(names), "the columns of y")
+    except ValueError:
+        return None
+
+
+def positive_weights(class_weight: ClassWeight, indicators: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
     """How much more the presence of each label counts than its absence, shape (n_labels,).
 
     "balanced" gives both the same sum of weights; a dict names labels by their column.
     """
     if class_weight is None:
         return None
-    n_labels = indicators.shape[1]
     if isinstance(class_weight, dict):
-        unknown = set(class_weight) - set(range(n_labels))
+        unknown = set(class_weight) - set(classes.tolist())
         if unknown:
-            raise ValueError(f"class_weight names labels {sorted(unknown)}, but y has columns 0 to {n_labels - 1}.")
-        weights = np.array([float(class_weight.get(label, 1.0)) for label in range(n_labels)])
+            raise ValueError(f"class_weight names labels {list(unknown)}, but the columns of y are {classes.tolist()}.")
+        weights = np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
     elif isinstance(class_weight, str) and class_weight == "balanced":
         n_positive = indicators.sum(axis=0)
         weights = np.where(n_positive > 0, (len(indicators) - n_positive) / np.maximum(n_positive, 1), 1.0)

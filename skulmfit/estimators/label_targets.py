@@ -10,15 +10,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.special import logsumexp
-from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d, compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import compute_class_weight
 from torch import Tensor
 
 from skulmfit.estimators.label_texts import Phrases
+from skulmfit.estimators.label_values import label_array, label_type
 from skulmfit.estimators.phrase_regression import phrase_regression
 from skulmfit.estimators.regressions import logistic_regression
-from skulmfit.estimators.targets import ClassTargets
-from skulmfit.estimators.validation import ClassWeight, check_class_weights, normalise_weights
+from skulmfit.estimators.targets import ClassTargets, check_vectors
+from skulmfit.estimators.validation import ClassWeight, check_class_weights, check_lengths, normalise_weights
 from skulmfit.nn.target_losses import weighted_cross_entropy
 from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.training.head_fine_tuning import Readings, Solution
@@ -88,6 +88,12 @@ class Labels(ClassTargets):
         """The columns themselves."""
         return columns
 
+    def check(self) -> None:
+        """Raise unless the classes are labels in their order, with a weight each if there are any."""
+        if not np.array_equal(np.unique(label_array(self.classes, "classes")), self.classes):
+            raise ValueError("classes that are not sorted")
+        check_vectors(len(self.classes), class_weights=self.class_weights)
+
     def encode(self, y: Any, texts: list[str]) -> np.ndarray:
         """Index of the class of every validation text.
 
@@ -96,13 +102,19 @@ class Labels(ClassTargets):
         ValueError
             If y is of another length or has a label that the training data do not have.
         """
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(texts, y)
-        position = {label: index for index, label in enumerate(self.classes.tolist())}
-        unknown = [label for label in y.tolist() if label not in position]
-        if unknown:
-            raise ValueError(f"y_val has the label {unknown[0]!r}, which y does not have.")
-        return np.array([position[label] for label in y.tolist()])
+        labels = label_array(y, "y_val")
+        check_lengths(texts, labels)
+        if label_type(labels) is not label_type(self.classes):
+            raise ValueError(
+                f"y_val has labels of type {label_type(labels).__name__}, y of type {label_type(self.classes).__name__}"
+                f": row 0 of y_val is {labels[0]!r}. Give both the same."
+            )
+        indices = np.searchsorted(self.classes, labels).clip(max=len(self.classes) - 1)
+        is_unknown = self.classes[indices] != labels
+        if is_unknown.any():
+            row = int(np.flatnonzero(is_unknown)[0])
+            raise ValueError(f"Row {row} of y_val has the label {labels.tolist()[row]!r}, which y does not have.")
+        return indices
 
     def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """Cross-entropy."""
@@ -115,6 +127,10 @@ class Labels(ClassTargets):
     def strata(self, encoded: np.ndarray) -> np.ndarray:
         """The classes."""
         return encoded
+
+    def counts(self, encoded: np.ndarray) -> dict[Any, int]:
+        """Number of texts of each class."""
+        return dict(zip(self.classes.tolist(), np.bincount(encoded, minlength=self.n_outputs).tolist()))
 
     def score(self, outputs: np.ndarray, encoded: np.ndarray) -> float:
         """Accuracy."""
@@ -148,6 +164,10 @@ class Labels(ClassTargets):
         """Softmax."""
         return torch.softmax(torch.from_numpy(logits), dim=1).numpy()
 
+    def log_probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Log-softmax."""
+        return F.log_softmax(torch.from_numpy(logits), dim=1).numpy()
+
     def decode(self, logits: np.ndarray) -> np.ndarray:
         """The most probable class."""
         return self.classes[logits.argmax(axis=1)]
@@ -180,29 +200,10 @@ def check_label_column(y: Any, texts: list[str]) -> tuple[np.ndarray, np.ndarray
     ValueError
         If y is of another length or not a classification target.
     """
-    if getattr(getattr(y, "dtype", None), "kind", "") == "T":  # NumPy's StringDType, which scikit-learn stumbles over
-        y = y.astype(object)
-    _check_one_label_each(y)
-    y = column_or_1d(y, warn=True)
-    check_consistent_length(texts, y)
-    assert_all_finite(y, input_name="y")
-    try:
-        check_classification_targets(y)
-        classes, indices = np.unique(y, return_inverse=True)
-    except TypeError as error:
-        raise ValueError(f"y mixes labels that cannot be compared, or has missing ones: {error}.") from error
+    labels = label_array(y)
+    check_lengths(texts, labels)
+    classes, indices = np.unique(labels, return_inverse=True)
     return classes, indices
-
-
-def _check_one_label_each(y: Any) -> None:
-    """Raise if y has lists of labels. For several labels a text, y must be an indicator matrix."""
-    is_column = isinstance(y, list | tuple) or getattr(y, "ndim", 0) == 1
-    for row, label in enumerate(y if is_column else []):
-        if isinstance(label, list | tuple | set | frozenset) and len(label) != 1:
-            raise ValueError(
-                f"Every label of y must be one value; row {row} is {label!r}. For several labels a text give an "
-                "indicator matrix: sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
-            )
 
 
 def class_weights(

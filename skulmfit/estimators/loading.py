@@ -1,7 +1,6 @@
 """Fitted estimators from files, without running or importing anything that a file names."""
 
 import os
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,10 @@ from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fitted_state import FittedState, SupervisedState
 from skulmfit.estimators.format_1 import upgrade
 from skulmfit.estimators.regressor import ULMFiTRegressor
-from skulmfit.estimators.saving import FORMAT, KIND, codecs
-from skulmfit.models.archive import damage_reported, read_archive
+from skulmfit.estimators.saving import FORMAT, KIND, OF_THIS_MACHINE, OUTPUT, codecs
+from skulmfit.models.archive import open_archive
 from skulmfit.models.model import Model
-from skulmfit.nn.runtime import check_device
+from skulmfit.text.token_corpus import DIRECTIONS
 
 _KINDS: dict[str, type[TextEstimator]] = {
     kind.__name__: kind for kind in (LMFineTuner, ULMFiTClassifier, ULMFiTRegressor)
@@ -35,7 +34,8 @@ def load(path: str | os.PathLike) -> LMFineTuner | ULMFiTClassifier | ULMFiTRegr
     Returns
     -------
     LMFineTuner, ULMFiTClassifier or ULMFiTRegressor
-        As it was when saved: the same parameters, the same predictions. A device that is not here becomes "auto".
+        As it was when saved: the same parameters, the same predictions. What belongs to a machine is no part of a file:
+        `memory` and `checkpoint` are None, `device` is "auto".
 
     Raises
     ------
@@ -53,25 +53,11 @@ def load(path: str | os.PathLike) -> LMFineTuner | ULMFiTClassifier | ULMFiTRegr
     """
     if not os.path.exists(path):
         raise FileNotFoundError(f"There is no file {os.fspath(path)!r}. Give the path of one that `save` has written.")
-    meta, arrays = read_archive(path, KIND, FORMAT)
-    missing_devices: set[str] = set()
-
-    def read_estimator(reader: Reader, code: dict[str, Any]) -> TextEstimator:
-        estimator = _read_estimator(reader, code)
-        try:
-            check_device(estimator.device)
-        except ValueError:
-            missing_devices.add(str(estimator.device))
-            estimator.set_params(device="auto")
-        return estimator
-
-    with damage_reported(path, KIND):
+    with open_archive(path, KIND, FORMAT) as (meta, archive):
         root = upgrade(meta["root"]) if meta["format"] == 1 else meta["root"]
-        estimator = Reader(codecs(read_estimator), arrays).read(root)
+        estimator = Reader(codecs(_read_estimator), archive).read(root)
         if not isinstance(estimator, TextEstimator):
             raise ValueError(f"a {type(estimator).__name__}")
-    for device in sorted(missing_devices):
-        warnings.warn(f"device={device!r} is not here; 'auto' takes its place.", stacklevel=2)
     return estimator  # type: ignore[return-value]
 
 
@@ -84,10 +70,13 @@ def _read_estimator(reader: Reader, code: dict[str, Any]) -> TextEstimator:
     if set(params) - known:
         raise ValueError(f"{code['name']} with the parameters {', '.join(sorted(set(params) - known))}")
     for name, value in params.items():
-        setattr(estimator, name, reader.read(value))
+        setattr(estimator, name, OF_THIS_MACHINE.get(name, reader.read(value)))
+    estimator._check_parameters()
     fitted, output = reader.read(code["fitted"]), reader.read(code["output"])
     if output is not None:
-        estimator._sklearn_output_config = output
+        if output not in [{"transform": kind} for kind in ("default", "pandas", "polars")]:
+            raise ValueError(f"the output {output!r}")
+        setattr(estimator, OUTPUT, output)
     if fitted is not None:
         _check_fitted(estimator, fitted)
         estimator._publish(fitted)
@@ -106,6 +95,9 @@ def _check_fitted(estimator: TextEstimator, fitted: FittedState) -> None:
         raise ValueError(f"{len(fitted.models)} models, but another number of what belongs to each")
     for model in fitted.models:
         _check_model(model, estimator)
+    directions = tuple(model.direction for model in fitted.models)
+    if len(directions) == 2 and directions != DIRECTIONS:
+        raise ValueError(f"two models that read {' and '.join(directions)}")
     if isinstance(fitted, SupervisedState):
         _check_targets(fitted, estimator)
 
@@ -126,3 +118,4 @@ def _check_targets(fitted: SupervisedState, estimator: TextEstimator) -> None:
     for model in fitted.models:
         if model.head.n_outputs != fitted.targets.n_outputs:
             raise ValueError(f"{model.head.n_outputs} outputs, but {fitted.targets.n_outputs} targets")
+    fitted.targets.check()

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import r2_score
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array, column_or_1d
 from torch import Tensor
 
 from skulmfit.estimators.regressions import ridge_regression
-from skulmfit.estimators.targets import Targets
+from skulmfit.estimators.targets import Targets, check_vectors
+from skulmfit.estimators.validation import check_lengths, exponents, number_array
 from skulmfit.nn.target_losses import weighted_squared_error
 from skulmfit.training.head_fine_tuning import Readings, Solution
+
+_LARGEST = 1e300  # so that no prediction is beyond float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +41,7 @@ class Numbers(Targets):
             raise ValueError(f"{name} requires y to be passed, but the target y is None.")
         y = check_values(y, texts)
         columns = y.reshape(len(y), -1)  # (n_texts, n_targets)
-        mean = np.average(columns, axis=0, weights=weights)
-        scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
+        mean, scale = _mean_and_scale(columns, weights)
         targets = cls(mean, scale, y.ndim == 2)
         return targets, targets._standardise(columns)
 
@@ -47,6 +49,12 @@ class Numbers(Targets):
     def n_outputs(self) -> int:
         """One output for each number."""
         return len(self.mean)
+
+    def check(self) -> None:
+        """Raise unless there are a mean and a scale for every output."""
+        check_vectors(len(self.mean), mean=self.mean, scale=self.scale)
+        if len(self.mean) > 1 and not self.is_matrix:
+            raise ValueError(f"{len(self.mean)} numbers a text in one column")
 
     def encode(self, y: Any, texts: list[str]) -> np.ndarray:
         """Standardised targets of validation texts, (n_texts, n_targets).
@@ -56,14 +64,21 @@ class Numbers(Targets):
         ValueError
             If there is another number of targets a text.
         """
-        y = check_values(y, texts)
+        y = check_values(y, texts, "y_val")
         columns = y.reshape(len(y), -1)
         if columns.shape[1] != self.n_outputs:
             raise ValueError(f"y_val has {columns.shape[1]} target(s) a text, y has {self.n_outputs}.")
-        return self._standardise(columns)
+        return self._standardise(columns, "y_val")
 
-    def _standardise(self, columns: np.ndarray) -> np.ndarray:
-        return ((columns - self.mean) / np.where(self.scale > 0, self.scale, 1)).astype(np.float32)
+    def _standardise(self, columns: np.ndarray, name: str = "y") -> np.ndarray:
+        with np.errstate(over="ignore"):  # is refused below
+            standardised = ((columns - self.mean) / np.where(self.scale > 0, self.scale, 1)).astype(np.float32)
+        for row, column in np.argwhere(~np.isfinite(standardised)):
+            raise ValueError(
+                f"Row {row} of {name} is {columns[row, column]}, too far from the others to learn from: their mean is "
+                f"{self.mean[column]}, their standard deviation {self.scale[column]}. Check it, or leave it out."
+            )
+        return standardised
 
     def loss(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Squared error, averaged over the targets."""
@@ -96,16 +111,35 @@ class Numbers(Targets):
         return numbers if self.is_matrix else numbers[:, 0]
 
 
-def check_values(y: Any, texts: list[str]) -> np.ndarray:
+def _mean_and_scale(columns: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of columns of numbers, with weights. Powers of 2 keep squares within float64."""
+    powers = exponents(columns)
+    mean = np.ldexp(np.average(np.ldexp(columns, -powers), axis=0, weights=weights), powers)
+    deviations = columns - mean
+    powers = exponents(deviations)
+    variance = np.average(np.ldexp(deviations, -powers) ** 2, axis=0, weights=weights)
+    return mean, np.ldexp(np.sqrt(variance), powers)
+
+
+def check_values(y: Any, texts: list[str], name: str = "y") -> np.ndarray:
     """Targets of a regression, float64 of shape (n_texts,) or (n_texts, n_targets).
 
     Raises
     ------
     ValueError
-        If y is of another length, not numeric, not finite, or has more than two dimensions.
+        If y is of another length, not numeric, not finite, beyond 1e300, or has more than two dimensions.
     """
-    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
-    check_consistent_length(texts, y)
-    return y
+    y = y.toarray() if hasattr(y, "toarray") else y
+    values = check_array(number_array(y, name), ensure_2d=False, ensure_all_finite=False, input_name=name)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = column_or_1d(values, warn=True)
+    if values.ndim == 0:
+        raise ValueError(f"{name} must hold a number for each text, got a {type(y).__name__} of shape ().")
+    check_lengths(texts, values)
+    for row in np.unique(np.argwhere(~(np.abs(values) <= _LARGEST))[:, :1]):
+        value = values[row]
+        problem = "NaN" if np.isnan(value).any() else "infinity or a value beyond 1e300"
+        raise ValueError(
+            f"Input {name} contains {problem}: row {row} is {value}. Leave out such texts, or scale {name}."
+        )
+    return values

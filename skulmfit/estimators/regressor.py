@@ -22,9 +22,10 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator[Numbers]):
     Parameters
     ----------
     lm : LMFineTuner, FrozenEstimator or None, default=None
-        The language-model stage. None stands for `LMFineTuner()` with this regressor's `device` and `verbose`. To
-        search over `lm__epochs` and the like, give one. A fitted `LMFineTuner` in a `sklearn.frozen.FrozenEstimator` is
-        used as it is: so you bring in unlabelled texts, and fine-tune once for many estimators.
+        The language-model stage. None stands for `LMFineTuner()`; this regressor's `device` and `verbose` are its own
+        too. To search over `lm__epochs` and the like, give one. A fitted `LMFineTuner` in a
+        `sklearn.frozen.FrozenEstimator` is used as it is: so you bring in unlabelled texts, and fine-tune once for many
+        estimators.
     recipe : {"skulmfit", "paper", "fastai", "multifit"} or Recipe, default="skulmfit"
         Every parameter that is "auto" takes its value from here: our own recipe, found by measurement, a published one,
         or one that you have made. A name holds for the language-model stage too, unless `lm` is given. The numbers in
@@ -54,7 +55,7 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator[Numbers]):
         Share of the training data set aside for early stopping.
     n_iter_no_change : int, default=3
         Epochs without improvement after which early stopping ends a stage.
-    memory : str, joblib.Memory or None, default=None
+    memory : str, path, joblib.Memory or None, default=None
         Where to keep tokenised texts and fine-tuned language models, so that a grid over the parameters of the head
         fine-tunes once per fold, also with `n_jobs`. What is found there is taken as it is, also with
         `random_state=None`.

@@ -15,8 +15,8 @@ from skulmfit.version import __version__
 FORMAT = 2
 KIND = "skulmfit estimator"
 ESTIMATORS = ("LMFineTuner", "ULMFiTClassifier", "ULMFiTRegressor")
-_OUTPUT = "_sklearn_output_config"  # what `set_output` leaves
-_FOLDERS = ("memory", "checkpoint")  # of this machine: a file names none
+OUTPUT = "_sklearn_output_config"  # what `set_output` leaves
+OF_THIS_MACHINE = {"memory": None, "checkpoint": None, "device": "auto"}  # a file names no folder and no device
 
 
 def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
@@ -55,12 +55,12 @@ def _write_estimator(writer: Writer, estimator: BaseEstimator, name: str) -> dic
     kind = type(estimator)
     if kind.__name__ not in ESTIMATORS or not kind.__module__.startswith("skulmfit."):
         raise Unwritable(f"{name}={estimator!r}")
-    params = {key: None if key in _FOLDERS else value for key, value in estimator.get_params(deep=False).items()}
+    params = {key: OF_THIS_MACHINE.get(key, value) for key, value in estimator.get_params(deep=False).items()}
     return {
         "name": kind.__name__,
         "params": {key: writer.write(value, f"{name}.{key}") for key, value in params.items()},
         "fitted": writer.write(getattr(estimator, "_fitted", None), name),
-        "output": writer.write(getattr(estimator, _OUTPUT, None), name),
+        "output": writer.write(getattr(estimator, OUTPUT, None), name),
     }
 
 

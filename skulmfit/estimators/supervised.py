@@ -1,22 +1,23 @@
 """What classifier and regressor share: the two halves of ULMFiT behind one fit."""
 
 import os
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterable
 from functools import partial
 from numbers import Integral
 from typing import Any, Generic, Literal, Self
 
-import joblib
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.estimators.base import TextEstimator
 from skulmfit.estimators.caching import encode, fit_language_model
+from skulmfit.estimators.doubts import doubt_language, doubt_rare
 from skulmfit.estimators.estimator_card import data_sizes, render
 from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fit_remedies import new_clock
@@ -25,7 +26,7 @@ from skulmfit.estimators.fit_texts import FitTexts
 from skulmfit.estimators.fitted_state import AnyTargets, FittedState, SupervisedState
 from skulmfit.estimators.hints import check_not_swapped
 from skulmfit.estimators.supervised_data import SupervisedData
-from skulmfit.estimators.validation import check_lengths, check_weights
+from skulmfit.estimators.validation import Memory, check_cache, check_lengths, check_weights
 from skulmfit.inference.explanation import Explanation, Explanations
 from skulmfit.inference.leaving_out import contributions
 from skulmfit.inference.texts import head_outputs
@@ -68,7 +69,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
-        memory: str | joblib.Memory | None = None,
+        memory: Memory = None,
         checkpoint: str | os.PathLike | None = None,
         device: str = "auto",
         random_state: int | RandomState | None = None,
@@ -99,6 +100,28 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
     ) -> tuple[AnyTargets, np.ndarray, np.ndarray]:
         """The targets in y, y as the loss takes it, and the weights of the texts with those of their targets."""
 
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also those of the language-model stage by `lm__`.
+
+        Parameters
+        ----------
+        **params
+            By name.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of the name, or no `lm` whose parameter it could be.
+        """
+        nested = [name for name in params if name.startswith("lm__")]
+        if nested and params.get("lm", self.lm) is None:
+            raise ValueError(f"{nested[0]} is a parameter of lm, but lm is None. Give lm=LMFineTuner() first.")
+        return super().set_params(**params)
+
     def _fit(
         self, X: Iterable[str], y: ArrayLike | None, sample_weight: ArrayLike | None,
         X_val: Iterable[str] | None, y_val: ArrayLike | None,
@@ -109,7 +132,11 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         recipe = self._resolved_recipe()
         plan = self._plan(recipe, data)
         clock = new_clock(self, self._training_titles(), passes_of_head(plan, len(data.texts)))
-        session = FitSession(self, texts, y, data.all_texts, data.encoded, data.weights, clock=clock)
+        with FitSession(self, texts, y, data.all_texts, data.encoded, data.weights, clock=clock) as session:
+            return self._train(session, data, recipe, plan)
+
+    def _train(self, session: FitSession, data: SupervisedData[AnyTargets], recipe: Recipe, plan: Recipe) -> Self:
+        """Fine-tune the language models, then their encoders under a head."""
         watches = self.early_stopping and bool(plan.phases)
         rows, validation_rows = data.split(watches, self.validation_fraction, session.seed)
 
@@ -125,6 +152,8 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         )  # fmt: skip
         for language_model, lm_outcome, vocab_transfer in zip(lm.models, lm.outcomes, lm.vocab_transfers):
             direction, corpus = language_model.direction, own.encoded_by(language_model.tokenizer)
+            if isinstance(self.lm, FrozenEstimator) and not fitted.models:
+                doubt_language(language_model.tokenizer, corpus)
             as_fitted = partial(self._as_fitted, fitted, language_model, lm_outcome)
             # 3. Both are fine-tuned on the targets: all layers at once, or by gradual unfreezing from the head down.
             with session.training(direction if len(lm.models) > 1 else None) as rng:
@@ -156,6 +185,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         if not any(map(str.strip, texts)):
             raise ValueError(f"X has no words: all of its {len(texts)} texts are empty. Is it the right column?")
         data = self._learn(y, texts, check_weights(sample_weight, len(texts))).without_weightless(type(self).__name__)
+        doubt_rare(data.rare())
         if validation_texts:
             data = data.with_validation(validation_texts, data.targets.encode(y_val, validation_texts))
         return texts, data
@@ -185,7 +215,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         check_number_or_auto(self.batch_size, "batch_size", Integral, low=2)
         check_number(self.hidden_dim, "hidden_dim", Integral, low=1)
         check_choice(self.gradual_unfreezing, "gradual_unfreezing", ("auto", True, False))
-        check_memory(self.memory)
+        check_cache(self.memory)
 
     def _fitted_language_model(self, texts: FitTexts, session: FitSession) -> FittedState[LanguageModel]:
         """The fitted state of the language-model stage: that of a frozen one, or that of a fit on the texts."""
@@ -194,7 +224,16 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         if self.lm is None:
             lm = self._default_language_model()
         else:
+            if hasattr(self.lm, "_fitted"):
+                warnings.warn(
+                    "lm is fitted already, but is fitted anew on these texts: what it has learnt is not used. To use "
+                    "it as it is, give sklearn.frozen.FrozenEstimator(lm); to have it fitted, sklearn.base.clone(lm).",
+                    stacklevel=5,
+                )
             lm = clone(self.lm)
+            lm.set_params(
+                verbose=lm.verbose or self.verbose, device=self.device if lm.device == "auto" else lm.device
+            )  # fmt: skip
         if lm.random_state is None and (self.memory is None or self.random_state is not None):
             lm.set_params(random_state=session.seed)  # a cache would never see the seed of an unseeded fit again
         if session.checkpoint.path is not None:
@@ -252,9 +291,8 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         model = FineTunedModel.from_network(network, language_model, shape)
         return dict(vars(self._with(so_far.with_head(model, Outcome(), None, lm_outcome))))
 
-    def _publish(self, fitted: SupervisedState[AnyTargets]) -> Self:
-        self.lm_stages_ = Table(fitted.lm_outcomes[0].stages)
-        return super()._publish(fitted)
+    def _attributes(self, fitted: SupervisedState[AnyTargets]) -> dict[str, Any]:
+        return super()._attributes(fitted) | {"lm_stages_": Table(fitted.lm_outcomes[0].stages)}
 
     def card(self) -> str:
         """Model card: what was learnt from, labels, settings, and scores on held-out texts if there were any.

@@ -1,11 +1,12 @@
 """What is given to a supervised fit, checked and encoded."""
 
 from dataclasses import dataclass, field, replace
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from skulmfit.estimators.doubts import doubt_validation
 from skulmfit.estimators.fitted_state import AnyTargets
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
@@ -100,12 +101,25 @@ class SupervisedData(Generic[AnyTargets]):
                 f"validation_fraction than {fraction}, or X_val and y_val."
             )
         strata = self.targets.strata(self.encoded)
-        if strata is not None:
-            counts = np.unique(strata, return_counts=True)[1]
-            can_stratify = counts.min() > 1 and len(counts) <= min(n_validation, n_left)
-            strata = strata if can_stratify else None
-        kept, validation = train_test_split(rows, test_size=n_validation, random_state=seed, stratify=strata)
+        if strata is None:
+            kept, validation = train_test_split(rows, test_size=n_validation, random_state=seed)
+        elif _can_stratify(strata, n_validation, n_left):
+            kept, validation = train_test_split(rows, test_size=n_validation, random_state=seed, stratify=strata)
+        else:
+            kept, validation = _split_some_classes(strata, n_validation, seed)
+        doubt_validation(self._absent(validation))
         return np.sort(kept), np.sort(validation)
+
+    def _absent(self, validation: np.ndarray) -> list[Any]:
+        """Classes of which there are texts, but none among those for validation."""
+        everywhere, here = self.targets.counts(self.encoded), self.targets.counts(self.encoded[validation])
+        return [label for label, count in everywhere.items() if count and not here[label]]
+
+    def rare(self) -> list[Any]:
+        """Classes with a single text, and no words beside it."""
+        if self.phrase_targets is not None:
+            return []
+        return [label for label, count in self.targets.counts(self.encoded).items() if count == 1]
 
     def examples(self, corpus: TokenCorpus, rows: np.ndarray) -> Examples:
         """Some of the texts with targets, given all texts encoded as `corpus`."""
@@ -117,3 +131,28 @@ class SupervisedData(Generic[AnyTargets]):
             return None
         phrases = Examples(tokenizer.encode(self.phrases), self.phrase_targets, np.ones(len(self.phrases)))
         return Words(phrases, corpus.take(np.arange(len(self.texts), len(corpus))))
+
+
+def _can_stratify(strata: np.ndarray, n_validation: int, n_left: int) -> bool:
+    """Whether every class can have a text on both sides."""
+    counts = np.unique(strata, return_counts=True)[1]
+    return bool(counts.min() > 1 and len(counts) <= min(n_validation, n_left))
+
+
+def _split_some_classes(strata: np.ndarray, n_validation: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows for validation, at random, but with a text of every class to train on.
+
+    Raises
+    ------
+    ValueError
+        If there are too few texts for that.
+    """
+    order = np.random.default_rng(seed).permutation(len(strata))
+    first = order[np.unique(strata[order], return_index=True)[1]]  # a row of each class
+    spare = order[~np.isin(order, first)]
+    if len(spare) < n_validation:
+        raise ValueError(
+            f"early_stopping=True sets aside {n_validation} of {len(strata)} texts, but the {len(first)} classes of y "
+            "need one each to train on. Give more texts, a smaller validation_fraction, or X_val and y_val."
+        )
+    return np.concatenate([first, spare[n_validation:]]), spare[:n_validation]

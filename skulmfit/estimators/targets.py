@@ -24,6 +24,10 @@ class Targets(ABC):
         """Outputs of the head."""
 
     @abstractmethod
+    def check(self) -> None:
+        """Raise a ValueError unless all arrays, as a file has them, fit each other."""
+
+    @abstractmethod
     def encode(self, y: Any, texts: list[str]) -> np.ndarray:
         """The y_val of validation texts, as the loss takes it: (n_texts, ...)."""
 
@@ -63,6 +67,24 @@ class Targets(ABC):
     def strata(self, encoded: np.ndarray) -> np.ndarray | None:
         """Classes (n_texts,) whose proportions early stopping keeps, if there are any."""
         return None
+
+    def counts(self, encoded: np.ndarray) -> dict[Any, int]:
+        """Number of texts of each class, if there are any."""
+        return {}
+
+
+def check_vectors(n_outputs: int, **vectors: np.ndarray | None) -> None:
+    """Raise unless each vector has a finite number for every output.
+
+    Raises
+    ------
+    ValueError
+    """
+    for name, vector in vectors.items():
+        if vector is None:
+            continue
+        if vector.shape != (n_outputs,) or vector.dtype.kind not in "fiu" or not np.isfinite(vector).all():
+            raise ValueError(f"{name} of {n_outputs} targets: {vector!r}")
 
 
 class ClassTargets(Targets):
@@ -110,6 +132,10 @@ class ClassTargets(Targets):
     @abstractmethod
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Probability of every class, (n_texts, n_classes)."""
+
+    @abstractmethod
+    def log_probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Logarithm of every probability, exact also where that rounds to 0, (n_texts, n_classes)."""
 
     @abstractmethod
     def decode(self, logits: np.ndarray) -> np.ndarray:

@@ -1,14 +1,20 @@
 """Checks of texts, weights and folders: one clear error before any training."""
 
 import os
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Set
+from decimal import Decimal
+from numbers import Real
+from typing import Any, Literal, TypeAlias
 
+import joblib
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_memory
 
 from skulmfit.estimators.hints import column_hint, text_hint
+from skulmfit.estimators.label_values import is_missing, own_values, plain
 
+Memory: TypeAlias = str | os.PathLike | joblib.Memory | None
 ClassWeight = dict[Any, float] | Literal["balanced"] | None
 
 
@@ -29,6 +35,11 @@ def check_texts(X: Iterable[str]) -> list[str]:
         raise ValueError(
             f"Iterable over raw text documents expected, {type(X).__name__} object received. "
             "Wrap a single text in a list: [text]."
+        )
+    if isinstance(X, Mapping | Set) or (isinstance(X, tuple) and hasattr(X, "_fields")):
+        raise ValueError(
+            f"X must be the texts themselves in their order, got a {type(X).__name__}. Of named columns select that of "
+            "the texts, as X['text']; make a list of what has no order."
         )
     if not hasattr(X, "__array__") and not isinstance(X, list | tuple):
         if not isinstance(X, Iterable):
@@ -51,7 +62,7 @@ def check_texts(X: Iterable[str]) -> list[str]:
 def _one_column(X: Iterable[str]) -> list[Any]:
     """Rows of a 1-D container, or of a 2-D one with a single column."""
     if isinstance(X, list | tuple) and not any(isinstance(row, list | tuple | np.ndarray) for row in X):
-        return [_plain(text) for text in X]
+        return [_text(text) for text in X]
     array = np.asarray(X, dtype=object)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -59,14 +70,12 @@ def _one_column(X: Iterable[str]) -> list[Any]:
         raise ValueError(
             f"X must be one column of texts, got an array of shape {array.shape}. {column_hint(X, array.shape[-1])}"
         )
-    return [_plain(text) for text in array.tolist()]
+    return [_text(text) for text in array.tolist()]
 
 
-def _plain(text: Any) -> Any:
+def _text(text: Any) -> Any:
     """A str of one of NumPy's or pyarrow's scalars."""
-    if type(text) is np.str_:
-        return str(text)
-    return text.as_py() if hasattr(text, "as_py") else text
+    return str(text) if type(text) is np.str_ else plain(text)
 
 
 def check_lengths(texts: list[str], y: Any) -> None:
@@ -90,11 +99,11 @@ def check_weights(sample_weight: ArrayLike | None, n_texts: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If they are of another shape, negative, not finite or all zero.
+        If they are of another shape, no numbers, negative, not finite or all zero.
     """
     if sample_weight is None:
         return np.ones(n_texts)
-    weights = np.array(sample_weight, dtype=np.float64)
+    weights = number_array(sample_weight, "sample_weight")
     weights = np.full(n_texts, weights) if weights.ndim == 0 else weights
     if weights.ndim != 1:
         raise ValueError(f"Sample weights must be 1D array or scalar, got an array of shape {weights.shape}.")
@@ -108,9 +117,40 @@ def check_weights(sample_weight: ArrayLike | None, n_texts: int) -> np.ndarray:
     return normalise_weights(weights)
 
 
+def number_array(values: Any, name: str) -> np.ndarray:
+    """Numbers of any container in float64, in their shape.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing or is no number, as a string or a date; the message names the row.
+    """
+    array = own_values(values)
+    if array.dtype.kind in "biuf":
+        return array.astype(np.float64)
+    for row, items in enumerate(array.astype(object).reshape(len(array), -1).tolist() if array.ndim else [[array[()]]]):
+        for value in items:
+            if is_missing(value):
+                raise ValueError(
+                    f"Input {name} contains NaN or another missing value: row {row} is {value!r}. Leave out such texts."
+                )
+            if not isinstance(value, Real | Decimal | bool | np.bool_) or isinstance(value, np.timedelta64):
+                raise ValueError(
+                    f"{name} must hold numbers; row {row} is {value!r} of type {type(value).__name__}. Make numbers of "
+                    "strings and dates first."
+                )
+    return array.astype(np.float64)
+
+
 def normalise_weights(weights: np.ndarray) -> np.ndarray:
     """Weights with a mean of 1 over those above 0."""
+    weights = np.ldexp(weights, -exponents(weights))  # so that no sum of them is infinite
     return weights / weights[weights > 0].mean()
+
+
+def exponents(columns: np.ndarray) -> np.ndarray:
+    """The power of 2 next above all values of each column. To divide by it changes no digit of them."""
+    return np.frexp(np.abs(columns).max(axis=0))[1]
 
 
 def check_class_weights(weights: np.ndarray, class_weight: ClassWeight) -> None:
@@ -125,3 +165,24 @@ def check_folder(value: Any, name: str) -> None:
         raise TypeError(f"{name} must be None or the path of a folder, got {value!r}.")
     if value is not None and os.path.exists(value) and not os.path.isdir(value):
         raise ValueError(f"{name}={os.fspath(value)!r} is a file. Give the path of a folder, or None.")
+
+
+def check_cache(memory: Memory) -> joblib.Memory:
+    """The cache that `memory=` stands for.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or its folder cannot be written.
+    """
+    folder = getattr(memory, "location", memory)
+    if isinstance(folder, str | os.PathLike):
+        check_folder(folder, "memory")
+        try:
+            os.makedirs(folder, exist_ok=True)
+            is_writable = os.access(folder, os.W_OK | os.X_OK)
+        except OSError:
+            is_writable = False
+        if not is_writable:
+            raise ValueError(f"memory={os.fspath(folder)!r} cannot be written. Give a folder of your own, or None.")
+    return check_memory(os.fspath(memory) if isinstance(memory, os.PathLike) else memory)

@@ -77,7 +77,10 @@ def sample(
     if temperature == 0:
         return int(logits.argmax())
     order = np.argsort(-logits, kind="stable")[:top_k]
-    scores = logits[order].astype(np.float64) / temperature
+    with np.errstate(over="ignore"):
+        scores = logits[order].astype(np.float64) / temperature
+    if not np.isfinite(scores[0]):  # a temperature next to 0
+        return int(order[0])
     probabilities = np.exp(scores - scores[0])
     probabilities /= probabilities.sum()
     if top_p is not None:

@@ -30,7 +30,7 @@ def text_features(
         document_outputs(model.network.encoder, corpus, runtime, head=features, verbose=verbose)
         for corpus in _encoded_blocks(model.tokenizer, texts)
     ]
-    return np.concatenate(parts)
+    return _finite(np.concatenate(parts))
 
 
 def head_outputs(model: FineTunedModel, texts: list[str], runtime: Runtime, *, verbose: int = 0) -> np.ndarray:
@@ -39,7 +39,7 @@ def head_outputs(model: FineTunedModel, texts: list[str], runtime: Runtime, *, v
         document_outputs(model.network.encoder, corpus, runtime, head=model.network.head, verbose=verbose)
         for corpus in _encoded_blocks(model.tokenizer, texts)
     ]
-    return np.concatenate(parts)
+    return _finite(np.concatenate(parts))
 
 
 def text_log_likelihoods(
@@ -50,7 +50,18 @@ def text_log_likelihoods(
     for corpus in _encoded_blocks(model.tokenizer, texts):
         sums.append(log_likelihoods(model.network, corpus, runtime, verbose=verbose))
         n_pieces.append(corpus.lengths - 1)
-    return np.concatenate(sums), np.concatenate(n_pieces)
+    return _finite(np.concatenate(sums)), np.concatenate(n_pieces)
+
+
+def _finite(results: np.ndarray) -> np.ndarray:
+    """The results of texts, if all are finite."""
+    if not np.isfinite(results).all():
+        row = int(np.flatnonzero(~np.isfinite(results).reshape(len(results), -1).all(axis=1))[0])
+        raise ValueError(
+            f"The model makes of text {row} what is not finite: its weights have grown too large, or come from a "
+            "damaged file. Fit it with a lower learning rate, or load another file."
+        )
+    return results
 
 
 def _encoded_blocks(tokenizer: AnyTokenizer, texts: list[str]) -> Iterator[TokenCorpus]:

@@ -1,8 +1,11 @@
 """Import of published ULMFiT and MultiFiT checkpoints: fastai 0.7, v1, v2, their encoders, classifiers and QRNNs."""
 
+import io
 import os
 import pickle
+import pickletools
 import re
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,12 @@ _UNUSED = re.compile(
     r"(0\.(module\.)?)?(encoder_dp\.emb|encoder_with_dropout\.embed)\.weight|1\.(layers|decoder\.weight).*"
 )
 _HIDDEN_TO_HIDDEN = ("weight_hh_l0_raw", "module.weight_hh_l0_raw", "module.weight_hh_l0")  # the first one there counts
+# A checkpoint has its embeddings three times in one storage: as encoder, under dropout, and as decoder.
+_MOST_SHARED = 4
+_PLAIN_OPCODES = frozenset(
+    "PROTO FRAME STOP MARK EMPTY_LIST LIST APPEND APPENDS UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8 STRING "
+    "SHORT_BINSTRING BINSTRING PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET".split()
+)
 _QRNN_WEIGHTS = ("weight_raw", "module.weight", "weight")
 
 
@@ -67,6 +76,8 @@ def load_fastai(
         raise ValueError(f"{os.fspath(weights)!r} has no encoder.weight; its tensors are {sorted(state)[:8]}.")
     reader = _Reader(state, prefix)
     embedding = reader.take("encoder.weight")
+    if embedding.ndim != 2:
+        raise ValueError(f"encoder.weight must be a matrix with a row for each token, got shape {embedding.shape}.")
     words = list(vocabulary) if not isinstance(vocabulary, str | os.PathLike) else _read_vocabulary(Path(vocabulary))
     if len(words) != len(embedding):
         raise ValueError(f"The vocabulary has {len(words)} tokens, but the embeddings have {len(embedding)} rows.")
@@ -154,6 +165,8 @@ def _read_tensors(path: Path) -> Arrays:
     if path.name.endswith((".tgz", ".tar.gz", ".tar")):
         raise ValueError(f"{os.fspath(path)!r} is an archive: unpack it, and give the files of weights and vocabulary.")
     try:
+        if zipfile.is_zipfile(path):
+            _check_zip(path)
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
@@ -165,28 +178,76 @@ def _read_tensors(path: Path) -> Arrays:
     state = state.get("model", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f"{os.fspath(path)!r} holds no dict of tensors.")
-    arrays = {name: value.float().numpy() for name, value in state.items()}
+    _check_tensors(state, path)
+    arrays = {name: value.detach().float().numpy() for name, value in state.items() if _is_usual(value)}
     broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     if broken:
         raise ValueError(f"{os.fspath(path)!r} has values that are not finite in {broken[:4]}.")
     return arrays
 
 
+def _check_zip(path: Path) -> None:
+    """Raise unless all parts of a file are as long as they say, and have the checksums that torch does not look at."""
+    with zipfile.ZipFile(path) as file:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in file.infolist()):
+            raise ValueError("it is compressed, which torch does not do")
+        damaged = file.testzip()
+    if damaged is not None:
+        raise ValueError(f"the checksum of {damaged} is another")
+
+
+def _check_tensors(state: dict[Any, torch.Tensor], path: Path) -> None:
+    """Raise unless names are strings, and all tensors of an encoder are vectors and matrices of floats in the file."""
+    for name, value in state.items():
+        if not isinstance(name, str):
+            raise ValueError(f"{os.fspath(path)!r} has a tensor whose name is {name!r}: a name must be a str.")
+        if not _is_usual(value) and not _UNUSED.fullmatch(name):
+            raise ValueError(
+                f"{os.fspath(path)!r} has in {name!r} a tensor of shape {tuple(value.shape)}, {value.dtype} and "
+                f"{value.layout} on {value.device.type!r}. Give dense vectors and matrices of floats: "
+                "{name: value.detach().cpu().float() for name, value in model.state_dict().items()}."
+            )
+    n_bytes = sum(value.numel() * value.element_size() for value in state.values() if _is_usual(value))
+    if n_bytes > _MOST_SHARED * path.stat().st_size:  # tensors may be views of one storage
+        raise ValueError(
+            f"{os.fspath(path)!r} of {path.stat().st_size:,} bytes holds tensors of {n_bytes:,} bytes: views of a few "
+            "numbers. Save copies of the tensors: value.clone()."
+        )
+
+
+def _is_usual(value: torch.Tensor) -> bool:
+    """Whether a tensor is a dense vector or matrix of real numbers in memory."""
+    is_dense = value.layout is torch.strided and not value.is_quantized and value.device.type == "cpu"
+    return is_dense and value.dtype.is_floating_point and value.ndim in (1, 2)
+
+
 def _read_vocabulary(path: Path) -> list[str]:
     """The pickle of a list of strings; nothing else is read."""
-    with open(path, "rb") as file:
-        try:
-            words = _PlainUnpickler(file).load()
-        except OSError:
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"{os.fspath(path)!r} is not the pickle of a plain list of str. Save it again where it was made with "
-                f"pickle.dump(list(map(str, vocab)), file), vocab[0] where it is a classifier's. ({error})"
-            ) from error
+    data = path.read_bytes()
+    try:
+        _check_is_plain(data)
+        words = _PlainUnpickler(io.BytesIO(data)).load()
+    except Exception as error:
+        raise ValueError(
+            f"{os.fspath(path)!r} is not the pickle of a plain list of str. Save it again where it was made with "
+            f"pickle.dump(list(map(str, vocab)), file), vocab[0] where it is a classifier's. ({error})"
+        ) from error
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise ValueError(f"{os.fspath(path)!r} holds a {type(words).__name__}, not a list of str.")
     return words
+
+
+def _check_is_plain(data: bytes) -> None:
+    """Raise unless a pickle has lists and strings only, and no number in it makes the reader take more memory."""
+    strings: list[str] = []
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name == "STACK_GLOBAL":  # its module and name are the strings before it
+            raise pickle.UnpicklingError(f"it holds a {'.'.join(strings[-2:])}")
+        if opcode.name not in _PLAIN_OPCODES:
+            raise pickle.UnpicklingError(f"it holds a {opcode.name} {argument or ''}".strip())
+        if isinstance(argument, int) and argument > len(data) and opcode.name != "PROTO":
+            raise pickle.UnpicklingError(f"it counts {argument} of what has {len(data)} bytes")
+        strings += [argument] if isinstance(argument, str) else []
 
 
 class _PlainUnpickler(pickle.Unpickler):

@@ -7,7 +7,7 @@ import numpy as np
 
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.model import Model
-from skulmfit.models.sentence_map import SentenceMap
+from skulmfit.models.sentence_map import SentenceMap, build_features
 from skulmfit.models.weights import to_numpy
 from skulmfit.nn.dropout import MAX_DROPOUT, Dropouts
 from skulmfit.nn.encoder import Architecture, Encoder
@@ -68,6 +68,16 @@ class FineTunedModel(Model[DocumentNetwork]):
     def new_network(self) -> DocumentNetwork:
         """A network of the architecture, its weights still to be loaded."""
         return new_document_network(self.architecture, self.head)
+
+    def check(self, source: str) -> None:
+        """Raise unless vocabulary and weights fit the architecture, and the head sees what there is.
+
+        Raises
+        ------
+        ValueError
+        """
+        super().check(source)
+        build_features(self.head.features or "last_layer", self.architecture, self.sentence_map)
 
     @property
     def sentence_map(self) -> SentenceMap | None:

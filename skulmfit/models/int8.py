@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from skulmfit.models.archive import Archive
+
 _STEP = "step/"
 _LEVELS = 127
 
@@ -21,10 +23,22 @@ def pack(arrays: Mapping[str, np.ndarray], levels: int = _LEVELS) -> dict[str, n
     return packed
 
 
-def unpack(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What `pack` was given, to half a step, in float32; arrays that were not packed in float32 too."""
-    unpacked = {name: array.astype(np.float32) for name, array in arrays.items() if not name.startswith(_STEP)}
-    for name, step in arrays.items():
-        if name.startswith(_STEP):
-            unpacked[name.removeprefix(_STEP)] *= step[:, None]
+def read(archive: Archive, name: str) -> np.ndarray:
+    """What `pack` was given, to half a step, in float32; an array that was not packed in float32 too.
+
+    Raises
+    ------
+    ValueError
+        If it holds no numbers, or steps are missing or too many.
+    """
+    array, has_steps = archive[name], _STEP + name in archive.names
+    if array.dtype.kind not in "fi" or (array.dtype.kind == "i") != has_steps:
+        raise ValueError(f"{name} is of type {array.dtype}, {'with' if has_steps else 'without'} steps")
+    with np.errstate(over="ignore"):  # of float64; what is not finite is refused by `Model.check`
+        unpacked = array.astype(np.float32)
+    if has_steps:
+        step = archive[_STEP + name]
+        if step.dtype != np.float32 or step.shape != array.shape[:1]:
+            raise ValueError(f"{name} has steps of shape {step.shape} and type {step.dtype}")
+        unpacked *= step[:, None]
     return unpacked

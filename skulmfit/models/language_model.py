@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from skulmfit.models import int8
-from skulmfit.models.archive import damage_reported, read_archive, write_archive
-from skulmfit.models.model import Model
+from skulmfit.models.archive import Archive, open_archive, write_archive
+from skulmfit.models.model import Model, check_values
 from skulmfit.models.sentence_map import SentenceMap
 from skulmfit.models.vocabulary_transfer import Transfer, transfer
 from skulmfit.models.weights import load_numpy, to_numpy
@@ -122,7 +122,8 @@ class LanguageModel(Model[LanguageModelNetwork]):
         Raises
         ------
         ValueError
-            If texts are split by a function of the user's, which a file cannot hold.
+            If texts are split by a function of the user's, which a file cannot hold, or if a weight is too large for
+            the type.
         """
         meta = {
             "architecture": asdict(self.architecture),
@@ -133,7 +134,11 @@ class LanguageModel(Model[LanguageModelNetwork]):
         if self.sentence_map is not None:
             named |= {_SENTENCE + name: array for name, array in vars(self.sentence_map).items()}
         is_int8 = np.dtype(dtype) == np.int8
-        arrays = int8.pack(named, levels) if is_int8 else {name: array.astype(dtype) for name, array in named.items()}
+        with np.errstate(over="ignore"):  # is refused below
+            arrays = (
+                int8.pack(named, levels) if is_int8 else {name: array.astype(dtype) for name, array in named.items()}
+            )
+        check_values(f"the model in {np.dtype(dtype)}", arrays)
         arrays["tokenizer"] = np.frombuffer(self.tokenizer.model, np.uint8)
         write_archive(path, _KIND, FORMAT, meta, arrays, compress=True)
 
@@ -155,32 +160,39 @@ class LanguageModel(Model[LanguageModelNetwork]):
         ValueError
             If the file is not a skulmfit language model, is damaged, or was written by a newer version.
         """
-        meta, arrays = read_archive(path, _KIND, FORMAT)
-        with damage_reported(path, _KIND):
-            tokenizer = load_tokenizer(arrays.pop("tokenizer").tobytes(), meta.get("direction", "forward"))
-            arrays = int8.unpack(arrays)
-            sentence = _take_out(_SENTENCE, arrays)
-            sentence_map = SentenceMap(**sentence) if sentence else None
-            weights = {name.removeprefix(_WEIGHT): array for name, array in arrays.items()}
-            model = cls(Architecture(**meta["architecture"]), tokenizer, weights, meta["card"], sentence_map)
-        model.check(repr(os.fspath(path)))
+        with open_archive(path, _KIND, FORMAT) as (meta, archive):
+            if not isinstance(meta["card"], dict):
+                raise ValueError(f"its card is {meta['card']!r}")
+            tokenizer = load_tokenizer(archive["tokenizer"].tobytes(), meta.get("direction", "forward"))
+            empty = cls(Architecture(**meta["architecture"]), tokenizer, {}, meta["card"])
+            names = [name for name in archive.names if name.startswith(_WEIGHT)]
+            found = {name.removeprefix(_WEIGHT): archive.shape(name) for name in names}
+            empty.check_shapes("it", found)  # before anything large is read
+            weights = {name: int8.read(archive, _WEIGHT + name) for name in found}
+            model = replace(empty, weights=weights, sentence_map=_read_sentence_map(archive))
+            model.check("it")
         return model
 
-    def _expected_shapes(self) -> dict[str, tuple[int, ...]]:
-        expected = super()._expected_shapes()
-        if self.sentence_map is not None:
-            n_dimensions = self.sentence_map.bias.size
-            expected["sentence map"] = (n_dimensions, len(POOLINGS) * self.architecture.embedding_dim)
-            expected["its bias"] = (n_dimensions,)
-        return expected
+    def check(self, source: str) -> None:
+        """Raise unless vocabulary, weights and sentence map fit the architecture; `source` is for the message.
 
-    def _found_shapes(self) -> dict[str, tuple[int, ...]]:
-        found = super()._found_shapes()
-        if self.sentence_map is not None:
-            found |= {"sentence map": self.sentence_map.weight.shape, "its bias": self.sentence_map.bias.shape}
-        return found
+        Raises
+        ------
+        ValueError
+        """
+        super().check(source)
+        if self.sentence_map is None:
+            return
+        weight, bias = self.sentence_map.weight, self.sentence_map.bias
+        check_values(source, {"sentence map": weight, "its bias": bias})
+        expected = (bias.size, len(POOLINGS) * self.architecture.embedding_dim)
+        if weight.shape != expected or bias.ndim != 1:
+            raise ValueError(
+                f"{source} does not fit its own architecture: a sentence map of shape {weight.shape}, not {expected}."
+            )
 
 
-def _take_out(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Remove the arrays whose names begin with a prefix, and return them by the rest of their names."""
-    return {name.removeprefix(prefix): arrays.pop(name) for name in list(arrays) if name.startswith(prefix)}
+def _read_sentence_map(archive: Archive) -> SentenceMap | None:
+    if not any(name.startswith(_SENTENCE) for name in archive.names):
+        return None
+    return SentenceMap(*(int8.read(archive, _SENTENCE + name) for name in ("weight", "bias")))

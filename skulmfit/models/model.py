@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 
 from skulmfit.models.weights import Weights, load_numpy
@@ -62,15 +63,36 @@ class Model(ABC, Generic[AnyNetwork]):
         ------
         ValueError
         """
+        self.check_shapes(source, {name: array.shape for name, array in self.weights.items()})
+        check_values(source, self.weights)
+
+    def check_shapes(self, source: str, found: dict[str, tuple[int, ...]]) -> None:
+        """Raise unless the vocabulary, and the shapes of the weights that were found, fit the architecture.
+
+        Raises
+        ------
+        ValueError
+        """
         if len(self.tokenizer) != self.architecture.vocab_size:
             raise ValueError(f"{source}: {len(self.tokenizer)} pieces, but {self.architecture.vocab_size} embeddings.")
-        expected, found = self._expected_shapes(), self._found_shapes()
+        if self.architecture.n_layers > len(found):  # which would take long to build
+            raise ValueError(
+                f"{source} does not fit its own architecture: {self.architecture.n_layers} layers, but {len(found)} "
+                "arrays."
+            )
+        expected = {name: tuple(value.shape) for name, value in self._empty_network().state_dict().items()}
         if expected != found:
             wrong = sorted(set(expected.items()) ^ set(found.items()))
             raise ValueError(f"{source} does not fit its own architecture: {wrong[:4]}.")
 
-    def _expected_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: tuple(value.shape) for name, value in self._empty_network().state_dict().items()}
 
-    def _found_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: array.shape for name, array in self.weights.items()}
+def check_values(source: str, arrays: Weights) -> None:
+    """Raise unless all values of arrays are finite numbers; `source` is for the message.
+
+    Raises
+    ------
+    ValueError
+    """
+    broken = [name for name, array in arrays.items() if array.dtype.kind not in "fiu" or not np.isfinite(array).all()]
+    if broken:
+        raise ValueError(f"{source} has values that are no finite numbers in {', '.join(broken[:4])}.")

@@ -3,8 +3,10 @@
 Letters in shapes: B batch, T time, V vocabulary, E embedding, H hidden.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +37,19 @@ class Architecture:
     embedding_scale: float = 16.0
     output_scale: float = 8.0
     kind: str = "lstm"
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "embedding_dim", "hidden_dim", "n_layers"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name} of an architecture must be an int of at least 1, got {value!r}.")
+            object.__setattr__(self, name, int(value))
+        for name in ("embedding_scale", "output_scale"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or value is True or not 0 < value < math.inf:
+                raise ValueError(f"{name} of an architecture must be a finite number above 0, got {value!r}.")
+        if self.kind not in KINDS:
+            raise ValueError(f"kind of an architecture must be one of {', '.join(KINDS)}, got {self.kind!r}.")
 
     def layer_sizes(self) -> list[tuple[int, int]]:
         """Input and output width of each layer; the last one returns to the width of the embeddings."""

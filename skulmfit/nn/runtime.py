@@ -14,7 +14,17 @@ import torch
 
 from skulmfit.nn.threads import n_threads
 
-_RANDOM_STATE = RLock()
+_random_state = RLock()
+
+
+def _begin_child() -> None:
+    """In a forked process nobody has the lock: the thread of its parent that may have had it is not there."""
+    global _random_state
+    _random_state = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_child)
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,7 @@ class Runtime:
 
         Torch has one random state for all threads of a process. Threads that want to seed it wait for each other.
         """
-        with _RANDOM_STATE:
+        with _random_state:
             before = self.rng_state()
             torch.default_generator.manual_seed(seed)
             if self.device.type == "cuda":

@@ -39,9 +39,11 @@ class _Limit:
                 torch.set_num_threads(self.before)
 
     def begin_child(self) -> None:
-        """In a forked process nobody is inside: the threads of its parent are not there."""
-        if self.n_users:
-            torch.set_num_threads(self.before)
+        """In a forked process nobody is inside, and one thread computes.
+
+        Those that torch has made for its operations are not there, and it would wait for them for ever.
+        """
+        torch.set_num_threads(1)
         self.__init__()  # type: ignore[misc]
 
 

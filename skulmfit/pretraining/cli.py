@@ -10,7 +10,7 @@ from pathlib import Path
 
 from skulmfit.models.registry import available_models, load_pretrained
 from skulmfit.pretraining.corpus import read_documents
-from skulmfit.pretraining.encoding import encode_corpus, train_tokenizer
+from skulmfit.pretraining.encoding import encode_corpus, reading, train_tokenizer, writing
 from skulmfit.pretraining.evaluation import evaluate, read_held_out
 from skulmfit.pretraining.options import (
     add_card_options,
@@ -25,14 +25,23 @@ from skulmfit.pretraining.teaching.commands import add_teaching
 from skulmfit.pretraining.training import PretrainingSettings, export, pretrain
 from skulmfit.text.any_tokenizer import AnyTokenizer
 
+_INTERRUPTED = 130  # what a shell gives for Ctrl-C
+_FORESEEN = (
+    ValueError, TypeError, ArithmeticError, OSError, EOFError, ImportError, MemoryError, RuntimeError, zlib.error
+)  # fmt: skip
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one of the commands."""
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except (ValueError, TypeError, FloatingPointError, OSError, EOFError, ImportError, zlib.error) as error:
-        raise SystemExit(f"error: {error}") from error
+    except KeyboardInterrupt as interruption:
+        print(f"interrupted: {interruption}".removesuffix(": "), file=sys.stderr)
+        raise SystemExit(_INTERRUPTED) from interruption
+    except _FORESEEN as error:
+        reason = str(error).strip().partition("\n")[0]  # torch adds where in its code
+        raise SystemExit(f"error: {reason or type(error).__name__}") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,16 +107,18 @@ def _encode(options: argparse.Namespace) -> None:
         )
     else:
         tokenizer = load_pretrained(options.tokenizer).tokenizer.in_direction("forward")
-    corpus = encode_corpus(documents, tokenizer, options.folder)
+    with writing(options.folder):
+        corpus = encode_corpus(documents, tokenizer, options.folder)
     print(f"{options.folder}: {len(corpus.ids):,} tokens in {len(corpus):,} documents, {len(tokenizer):,} pieces")
 
 
 def _train(options: argparse.Namespace) -> None:
     settings = settings_of(options, PretrainingSettings)
-    train_to_output(
-        options, lambda checkpoint, card: pretrain(options.folder, settings, checkpoint, card=card),
-        minutes=options.minutes,
-    )  # fmt: skip
+    with reading(options.folder):
+        train_to_output(
+            options, lambda checkpoint, card: pretrain(options.folder, settings, checkpoint, card=card),
+            minutes=options.minutes,
+        )  # fmt: skip
 
 
 def _export(options: argparse.Namespace) -> None:

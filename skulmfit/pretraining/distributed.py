@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from skulmfit.nn.runtime import Runtime
+from skulmfit.nn.runtime import Runtime, check_device
 from skulmfit.training.checkpoint import Checkpoint
 
 
@@ -34,6 +34,7 @@ def is_first_process() -> bool:
 @contextmanager
 def join_processes(device: str) -> Iterator[tuple[Processes, Runtime]]:
     """Join the processes that torchrun has started, if it has started any. With GPUs, each gets one of its own."""
+    check_device(device)
     if not dist.is_torchelastic_launched():
         yield Processes(), Runtime.resolve(device)
         return

@@ -4,16 +4,19 @@ import itertools
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import joblib
 import numpy as np
 
+from skulmfit.models.writing import locked
 from skulmfit.text.any_tokenizer import AnyTokenizer, load_tokenizer
 from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.text.tokenizer import Tokenizer
 
 _DOCUMENTS_PER_BATCH = 5_000
+_LOCK = "lock"
 
 
 def train_tokenizer(documents: Iterator[str], *, vocab_size: int, max_words: int) -> tuple[Tokenizer, Iterator[str]]:
@@ -49,12 +52,52 @@ def encode_corpus(documents: Iterator[str], tokenizer: AnyTokenizer, folder: Pat
     return open_corpus(folder)[0]
 
 
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Context of a command that writes a folder: no other one has it.
+
+    Raises
+    ------
+    BlockingIOError
+        If another command writes or reads it.
+    """
+    with locked(folder / _LOCK, f"The folder {folder}"):
+        yield
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Context of a command that reads a folder, if there is one: none writes it.
+
+    Raises
+    ------
+    BlockingIOError
+        If another command writes it.
+    """
+    can_be_written = os.access(folder, os.W_OK)  # and so needs a lock
+    with locked(folder / _LOCK, f"The folder {folder}", shared=True) if can_be_written else nullcontext():
+        yield
+
+
 def open_corpus(folder: Path) -> tuple[TokenCorpus, AnyTokenizer]:
     """The encoded corpus of `folder`, its ids memory-mapped, and its tokenizer."""
     if not (folder / "ids.npy").exists():
         raise FileNotFoundError(f"{folder} holds no encoded corpus; make one with `encode --folder {folder}`.")
-    corpus = TokenCorpus(np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "offsets.npy"))
-    return corpus, load_tokenizer((folder / "tokenizer.model").read_bytes())
+    try:
+        ids, offsets = np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "offsets.npy")
+        tokenizer = load_tokenizer((folder / "tokenizer.model").read_bytes())
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{folder} is damaged: {error}. Encode the texts again.") from error
+    if ids.ndim != 1 or ids.dtype.kind not in "iu" or offsets.ndim != 1 or offsets.dtype.kind not in "iu":
+        raise ValueError(f"{folder} must hold vectors of integers: ids are {ids.dtype}, offsets {offsets.dtype}.")
+    if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(ids) or (np.diff(offsets.astype(np.int64)) < 1).any():
+        raise ValueError(f"{folder / 'offsets.npy'} does not cut the {len(ids):,} ids into documents. Encode again.")
+    if ids.min() < 0 or ids.max() >= len(tokenizer):
+        raise ValueError(
+            f"{folder / 'ids.npy'} has ids from {ids.min()} to {ids.max()}, but the tokenizer has {len(tokenizer):,} "
+            "pieces: 0 is the first. Encode the texts again."
+        )
+    return TokenCorpus(ids, offsets), tokenizer
 
 
 class _GrowingArray:

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import time
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import TypeVar
 
 from skulmfit.models.card import write_card
 from skulmfit.models.language_model import LanguageModel
+from skulmfit.models.writing import locked
 from skulmfit.pretraining.distributed import is_first_process
 from skulmfit.pretraining.run_checkpoint import CheckpointSettings
 from skulmfit.pretraining.start import NetworkSettings
 
+Run = Callable[[CheckpointSettings, dict[str, str]], LanguageModel | None]
 AnySettings = TypeVar("AnySettings", bound=NetworkSettings)
 
 
@@ -52,20 +55,31 @@ def settings_of(options: argparse.Namespace, settings: type[AnySettings]) -> Any
 
 def train_to_output(
     options: argparse.Namespace,
-    run: Callable[[CheckpointSettings, dict[str, str]], LanguageModel | None],
+    run: Run,
     *,
     minutes: float = math.inf,
 ) -> None:
     """Run a training, or go on with it, and write its language model; say what to do if it stops before the end."""
     output = checked_output(options)
     path = output.with_suffix(".checkpoint")
+    if is_first_process():
+        with locked(path.with_name(path.name + ".lock"), f"The checkpoint {path}"):
+            _train_to_output(options, run, minutes, output, path)
+    else:
+        _train_to_output(options, run, minutes, output, path)
+
+
+def _train_to_output(options: argparse.Namespace, run: Run, minutes: float, output: Path, path: Path) -> None:
     if output.exists() and not path.exists():
         raise FileExistsError(f"{output} is finished; remove it to train anew.")
     output.parent.mkdir(parents=True, exist_ok=True)
     if options.resume and is_first_process():
         print(f"continuing from {path}" if path.exists() else f"no {path}: starting anew", flush=True)
     checkpoint = CheckpointSettings(path, minutes, options.checkpoint_seconds, options.resume)
+    started = time.monotonic()
     model = run(checkpoint, card_of(options))
+    if model is None and time.monotonic() - started < 60 * minutes:
+        raise KeyboardInterrupt(f"{path} goes on with --resume" if path.exists() else "nothing is kept")
     if not is_first_process():
         return
     if model is None:

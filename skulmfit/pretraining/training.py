@@ -53,6 +53,7 @@ class PretrainingSettings(NetworkSettings):
 
     def __post_init__(self):
         super().__post_init__()
+        check_number(self.seed, "seed", Integral, low=0, high=2**63 - 1)
         for name in ("epochs", "batch_size"):
             check_number(getattr(self, name), name, Integral, low=1)
         check_number(self.bptt, "bptt", Integral, low=5)

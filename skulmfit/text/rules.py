@@ -18,7 +18,8 @@ CAPITALISED, UPPER_CASE, REPEATED_CHAR, REPEATED_WORD = "xxmaj", "xxup", "xxrep"
 MARKERS = (CAPITALISED, UPPER_CASE, REPEATED_CHAR, REPEATED_WORD)
 
 _LETTER = r"[^\W\d_]"
-_LONG_RUN = re.compile(r"\S{2048}(?=\S)")
+_LONGEST_PART = 2048
+_LONG_RUN = re.compile(rf"(?<!\S)\S{{{_LONGEST_PART + 1},}}")  # is tried where a word begins, not at every character
 _MAX_RESTORED_RUN = 100  # a language model may make up any number
 _MIN_RUN = 3  # three in a row is emphasis, two is spelling (fastai's threshold)
 
@@ -125,7 +126,10 @@ def apply_rules_with_offsets(text: str) -> tuple[str, np.ndarray]:
 
 def _parts(text: str) -> list[str]:
     """The text, cut within very long words: composing takes time quadratic in a run of combining marks."""
-    edges = [0, *(match.end() for match in _LONG_RUN.finditer(text)), len(text)]
+    edges = [0]
+    for run in _LONG_RUN.finditer(text):
+        edges += range(run.start() + _LONGEST_PART, run.end(), _LONGEST_PART)
+    edges.append(len(text))
     return [text[start:end] for start, end in zip(edges, edges[1:])]
 
 

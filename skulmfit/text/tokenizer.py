@@ -35,6 +35,7 @@ _TRAINER_OPTIONS: dict[str, Any] = {
 _BYTE_PIECE = re.compile(r"<0x[0-9A-F]{2}>")
 _MAX_PIECE_CHARS = 16  # SentencePiece's default limit
 _MAX_SEED_WORD_CHARS = 64  # the rest of a longer word is no source of pieces
+_MAX_BYTES = 4_000  # of a word; SentencePiece's limit, the count beside it included, is 4,192
 _N_SEED_WORDS = 200_000
 _N_SEED_PIECES = 300_000
 
@@ -53,10 +54,12 @@ class Tokenizer:
     def __init__(self, model: bytes, direction: str = "forward"):
         check_direction(direction)
         self.model, self.direction = bytes(model), direction
+        if not self.model:
+            raise ValueError("This is not a SentencePiece model: it is empty")
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model)
         except RuntimeError as error:
-            raise ValueError(f"This is not a SentencePiece model: {error}") from error
+            raise ValueError("This is not a SentencePiece model, or is damaged") from error
         self.bos_id, self.unk_id = self._processor.bos_id(), self._processor.unk_id()
         self._adds_bos = self.bos_id >= 0
         if not self._adds_bos:  # fastai's models have it among their user-defined symbols
@@ -81,6 +84,7 @@ class Tokenizer:
         words = collections.Counter(itertools.chain.from_iterable(apply_rules(text).split() for text in texts))
         for marker in MARKERS:
             del words[marker]
+        words = _within_limit(words)
         model = io.BytesIO()
         with tempfile.TemporaryDirectory() as folder:
             seeds = Path(folder) / "seeds.tsv"
@@ -94,8 +98,11 @@ class Tokenizer:
                     **_TRAINER_OPTIONS,
                 )
             except RuntimeError as error:
+                needed = re.search(r"required_chars\. \d+ vs (\d+)", str(error))
+                at_least = f"Give at least {needed[1]}" if needed else "Give a larger one"
                 raise ValueError(
-                    f"vocab_size={vocab_size} is too small for the characters of the texts: {error}"
+                    f"vocab_size={vocab_size} is too small for the characters of the texts, 256 bytes and the markers. "
+                    f"{at_least}; texts that use many characters need several thousand."
                 ) from error
             # The trainer writes the path down in the model; where a temporary folder lay is nobody's business.
             path = str(seeds).encode()
@@ -125,6 +132,12 @@ class Tokenizer:
             ids = ids[1:]
         is_whole = not any(index == self.unk_id or self._processor.is_byte(index) for index in ids)
         return ids if is_whole else []
+
+    def foreign_share(self, corpus: TokenCorpus) -> float:
+        """Share of tokens, without `xxbos`, that are single bytes or unknown: characters that no piece has."""
+        is_foreign = np.array([self._processor.is_byte(index) for index in range(len(self))])
+        is_foreign[self.unk_id] = True
+        return float(is_foreign[corpus.ids].sum() / max(len(corpus.ids) - len(corpus), 1))
 
     @property
     def identity(self) -> object:
@@ -193,6 +206,16 @@ def _piece_spans(pieces: Sequence[str], normalised: str, char_spans: np.ndarray)
     is_boundary = np.array([char == BOUNDARY for char in marked])
     first = np.where(is_boundary[first] & (first < last), first + 1, first)
     return np.stack([spans[first, 0], spans[last, 1]], axis=1)
+
+
+def _within_limit(words: collections.Counter[str]) -> collections.Counter[str]:
+    """The words, the longest ones in parts: the trainer drops what is longer than its limit."""
+    parts: collections.Counter[str] = collections.Counter()
+    for word, count in words.items():
+        length = len(word) if len(word.encode()) <= _MAX_BYTES else _MAX_BYTES // 4  # characters have up to 4 bytes
+        for start in range(0, len(word), length):
+            parts[word[start : start + length]] += count
+    return parts
 
 
 def _seed_pieces(words: collections.Counter[str]) -> str:

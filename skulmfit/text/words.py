@@ -5,7 +5,8 @@ import json
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import partial
 from typing import Any
 
 from skulmfit.text.rules import BOS, MARKERS, PAD, REPEATED_CHAR, REPEATED_WORD, RULES, UNK, UPPER_CASE, apply_rules
@@ -101,6 +102,10 @@ class WordTokenizer:
         """Whether texts are normalised by ULMFiT's rules."""
         return self.split is None
 
+    def foreign_share(self, corpus: TokenCorpus) -> float:
+        """Share of tokens, without `xxbos`, that are unknown words."""
+        return float((corpus.ids == self.unk_id).sum() / max(len(corpus.ids) - len(corpus), 1))
+
     @property
     def identity(self) -> object:
         """What tokenizers share that give the same ids, in either direction."""
@@ -112,7 +117,7 @@ class WordTokenizer:
 
     def encode(self, texts: Sequence[str], *, n_threads: int = 1) -> TokenCorpus:
         """Token ids of texts, each starting with `xxbos`."""
-        split = self.split or self._split
+        split = self._split if self.split is None else partial(_checked_words, self.split)
         documents = [[self.bos_id, *(self._ids.get(word, self.unk_id) for word in split(text))] for text in texts]
         corpus = TokenCorpus.from_documents(documents)
         return corpus.backward() if self.direction == "backward" else corpus
@@ -128,9 +133,9 @@ class WordTokenizer:
 
 
 def _checked_words(split: Callable[[str], Iterable[str]], text: str) -> list[str]:
-    """The words of a text, if that is what the user's function returns."""
+    """The words of a text, if that is what the user's function returns: in an order, which sets and dicts have not."""
     words: Any = split(text)
-    words = list(words) if isinstance(words, Iterable) and not isinstance(words, str) else words
+    words = list(words) if isinstance(words, Iterable) and not isinstance(words, str | Mapping | Set) else words
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise TypeError(
             f"tokenizer must return the words of a text, a list of str; of {text[:40]!r} it made {reprlib.repr(words)}."

@@ -1,14 +1,14 @@
 """Checkpoints of a training under way, from which it continues bit for bit."""
 
-import glob
 import math
 import time
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from skulmfit.models.archive import written_atomically
+from skulmfit.models.writing import remove_remains, written_atomically
 from skulmfit.training.callback import Callback, TrainingRun
 
 
@@ -97,8 +97,7 @@ class Checkpoint(Callback):
         ValueError
             If the file is of a training with other settings or data.
         """
-        for cut_short in self.path.parent.glob(f"{glob.escape(self.path.name)}.*.part"):  # by a kill
-            cut_short.unlink(missing_ok=True)
+        remove_remains(self.path)
         if not self.path.exists():
             return None
         identity, state = self.read()
@@ -120,7 +119,13 @@ class Checkpoint(Callback):
             If the file is not a checkpoint, or is damaged.
         """
         try:
+            with zipfile.ZipFile(self.path) as file:  # torch does not look at the checksums
+                damaged = file.testzip()
+            if damaged is not None:
+                raise ValueError(f"the checksum of {damaged} is another")
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
             return saved["identity"], saved["state"]
         except Exception as error:  # whatever it is that torch's reader stumbles over
-            raise ValueError(f"{self.path} is not a checkpoint of a training, or is damaged: {error}") from error
+            raise ValueError(
+                f"{self.path} is not a checkpoint of a training, or is damaged: {error}. Remove it to start anew."
+            ) from error

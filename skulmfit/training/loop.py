@@ -17,6 +17,7 @@ from skulmfit.training.layer_groups import LayerGroups
 from skulmfit.training.stages import Stage
 from skulmfit.training.task import Task
 
+_LARGEST_WEIGHT = 1e9  # products of three of them are still within float32
 _UPDATES_BETWEEN_PAUSES = 20  # between them a GPU is never waited for
 
 
@@ -93,14 +94,20 @@ class _Loop(TrainingRun):
                     self._train_stage()
                     self.stage_index, self.epoch = self.stage_index + 1, 0
         except OutOfTime:
-            return False
+            pass
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user; the weights reached so far are kept.", stacklevel=3)
-            return False
         finally:
             for callback in self.callbacks:
                 callback.on_train_end(self)
-        return True
+        self._check_end()
+        return self.is_finished
+
+    def _check_end(self) -> None:
+        """Raise if the last update has ruined the network: the losses that were read are those before it."""
+        is_sound = [bool((value.abs() < _LARGEST_WEIGHT).all()) for value in self.network.state_dict().values()]
+        if not all(is_sound):
+            raise FloatingPointError("The last update has left weights beyond 1e9 or NaN; lower the learning rate.")
 
     def _train_stage(self) -> None:
         _freeze_all_but(self.groups, self.stage.learning_rates)

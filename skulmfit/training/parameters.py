@@ -1,5 +1,6 @@
 """Checks of parameters: numbers within bounds, and one of some choices."""
 
+import math
 from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, Literal
@@ -21,6 +22,8 @@ def check_number(
     is_number: bool = isinstance(value, kind) and not isinstance(value, bool)
     if not is_number:
         raise TypeError(f"{name} must be an instance of {kind.__name__}, not {type(value).__name__}: {value!r}.")
+    if value != value or value in (math.inf, -math.inf):
+        raise ValueError(f"{name} == {value}, must be a finite number.")
     has_low, has_high = bounds in ("both", "left"), bounds in ("both", "right")
     if not (value >= low if has_low else value > low):
         raise ValueError(f"{name} == {value}, must be {'>=' if has_low else '>'} {low}.")

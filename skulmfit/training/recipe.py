@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral, Real
 from typing import Any, Literal
 
 from skulmfit.nn.dropout import Dropouts
 from skulmfit.tables import as_html, as_text, short
+from skulmfit.training.parameters import check_number, check_number_or_auto
 from skulmfit.training.schedules import Schedule, SlantedTriangular
 from skulmfit.training.stages import Stage, discriminative_rates
 
@@ -26,6 +28,10 @@ class EpochsForUpdates:
     updates: int
     most: int
     least: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("updates", "most", "least"):
+            check_number(getattr(self, name), f"{name} of EpochsForUpdates", Integral, low=1)
 
     def epochs(self, n_batches: int) -> int:
         """Epochs of `n_batches` updates each, between `least` and `most`."""
@@ -55,6 +61,13 @@ class Phase:
         epochs = self.epochs if isinstance(self.epochs, int) else f"{self.epochs.least} to {self.epochs.most}"
         rate = "" if self.rate == 1 else f", rate x {short(self.rate)}"
         return f"{self.unfrozen} for {epochs} epochs{rate}"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.epochs, EpochsForUpdates):
+            check_number(self.epochs, "epochs of a Phase", Integral, low=0)
+        if self.unfrozen not in ("all", "one by one"):
+            check_number(self.unfrozen, "unfrozen of a Phase", Integral, low=1)
+        check_number(self.rate, "rate of a Phase", Real, low=0, bounds="neither")
 
     def group_counts(self, n_groups: int) -> Sequence[int]:
         """How many of `n_groups` layer groups train in each stage of the phase."""
@@ -146,6 +159,24 @@ class Recipe:
     def _used_phases(self) -> tuple[Phase, ...]:
         """The phases that are not left out."""
         return tuple(phase for phase in self.phases if phase.unfrozen == "all" or self.gradual_unfreezing)
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(phase, Phase) for phase in self.phases):
+            raise TypeError(f"phases of a Recipe must be a tuple of Phase, got {self.phases!r}.")
+        for name in ("learning_rate", "lr_decay"):
+            check_number(getattr(self, name), f"{name} of a Recipe", Real, low=0, bounds="neither")
+        for name in ("dropout_multiplier", "weight_decay", "alpha", "beta"):
+            check_number(getattr(self, name), f"{name} of a Recipe", Real, low=0)
+        for name in ("clip", "lowest_rate"):
+            if getattr(self, name) is not None:
+                check_number(getattr(self, name), f"{name} of a Recipe", Real, low=0, bounds="neither")
+        check_number_or_auto(self.batch_size, "batch_size of a Recipe", Integral, low=1)
+        check_number(self.label_smoothing, "label_smoothing of a Recipe", Real, low=0, high=1, bounds="left")
+        check_number(self.least_tokens, "least_tokens of a Recipe", Integral, low=0)
+        for beta in self.betas:
+            check_number(beta, "each of betas of a Recipe", Real, low=0, high=1, bounds="left")
+        for name, probability in vars(self.dropouts).items():
+            check_number(probability, f"{name} among dropouts of a Recipe", Real, low=0, high=1)
 
     def override(self, *, epochs: int | Literal["auto"] = "auto", **changes: Any) -> "Recipe":
         """The recipe with every change that is not "auto".

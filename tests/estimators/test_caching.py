@@ -1,5 +1,6 @@
 """`memory=`: how often the language model is fine-tuned in searches, and what a cache must not do."""
 
+import pickle
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -152,6 +153,30 @@ def test_a_regressor_shares_the_language_model_of_a_classifier(counted, tmp_path
     classifier(counted, memory, random_state=0).fit(TEXTS, LABELS)
     ULMFiTRegressor(counted, memory=memory, epochs=1, random_state=0).fit(TEXTS, np.arange(24.0))
     assert n_fits(counted) == 1
+
+
+def test_a_path_is_a_folder_for_the_cache(counted, tmp_path):
+    for _ in range(2):
+        classifier(counted, tmp_path / "cache", random_state=0).fit(TEXTS, LABELS)
+    assert n_fits(counted) == 1
+
+
+@pytest.mark.parametrize("function", ["_fit", "_encode"])
+@pytest.mark.parametrize("change", ["a bit", "the end", "everything"])
+def test_a_damaged_result_is_computed_anew(counted, tmp_path, function, change):
+    expected = classifier(counted, tmp_path, random_state=0).fit(TEXTS, LABELS).predict_proba(TEXTS)
+    (file,) = tmp_path.glob(f"joblib/skulmfit/estimators/caching/{function}/*/output.pkl")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0x40
+    file.write_bytes({"a bit": data, "the end": data[: len(data) // 2], "everything": pickle.dumps({})}[change])
+    found = classifier(counted, tmp_path, random_state=0).fit(TEXTS, LABELS).predict_proba(TEXTS)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_any_training(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"memory='.*file/cache' cannot be written. Give a folder of your own"):
+        classifier(None, str(tmp_path / "file" / "cache")).fit(TEXTS, LABELS)
 
 
 def test_what_is_no_memory_is_refused():

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import LABELS, LM_RECIPE, NUMBERS, RECIPE, TEXTS, TINY, Killed, broken_off
+from helpers import LABELS, LM_RECIPE, NUMBERS, RECIPE, TEXTS, TINY, Breaking, Killed, broken_off
 
 from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
 from skulmfit.estimators import fit_checkpoint
@@ -126,3 +126,35 @@ def test_what_is_no_folder_is_refused(make, tmp_path):
         make(tmp_path / "file").fit(TEXTS, LABELS)
     with pytest.raises(TypeError, match="checkpoint must be None or the path of a folder, got 3"):
         make(3).fit(TEXTS, LABELS)
+
+
+def test_two_runs_of_the_same_fit_do_not_share_a_checkpoint(tmp_path):
+    refused = []
+
+    def fit_again():
+        try:
+            language_model(tmp_path).fit(TEXTS)
+        except BlockingIOError as error:
+            refused.append(str(error))
+
+    Breaking.watch = fit_again
+    try:
+        with broken_off(at=1), pytest.warns(UserWarning, match="interrupted by user"):
+            language_model(tmp_path).fit(TEXTS)
+    finally:
+        Breaking.watch = lambda: None
+    assert len(refused) == 1
+    assert "The checkpoint of this fit" in refused[0]
+    assert "is in use by another run" in refused[0]
+    language_model(tmp_path).fit(TEXTS)  # goes on
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fit_that_fails_gives_its_checkpoint_up(tmp_path):
+    lm = language_model(tmp_path, features="sentence")
+    for _ in range(2):
+        try:
+            lm.fit(TEXTS)
+        except ValueError as error:
+            kept = error  # and with it all that was in the fit, as a notebook does
+            assert "needs a language model that was taught" in str(kept)

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import sys
 import warnings
 from dataclasses import replace
 from functools import partial
@@ -42,6 +43,23 @@ def test_probabilities_decisions_and_predictions_agree(tiny_classifier):
     np.testing.assert_allclose(decisions, np.log(probabilities[:, 1] / probabilities[:, 0]), atol=1e-4)
     expected = tiny_classifier.classes_[probabilities.argmax(axis=1)]
     np.testing.assert_array_equal(tiny_classifier.predict(ODD_TEXTS), expected)
+
+
+@pytest.mark.parametrize("labels", [LABELS, np.eye(2, dtype=int)[[0, 1] * 12]], ids=["labels", "indicators"])
+def test_logarithms_of_probabilities_are_finite_where_these_round_to_0(labels):
+    classifier = small().fit(TEXTS, labels)
+    np.testing.assert_allclose(classifier.predict_log_proba(TEXTS), np.log(classifier.predict_proba(TEXTS)), rtol=1e-5)
+    logits = np.array([[-200.0, 200.0]], np.float32)
+    np.testing.assert_allclose(
+        classifier._fitted.targets.log_probabilities(logits).min(), [-400, -200][labels is not LABELS]
+    )
+
+
+def test_a_parameter_of_a_language_model_that_is_not_there_is_named():
+    search = GridSearchCV(ULMFiTClassifier(), {"lm__epochs": [1, 2]})
+    with pytest.raises(ValueError, match=r"lm__epochs is a parameter of lm, but lm is None. Give lm=LMFineTuner\(\)"):
+        search.fit(TEXTS, LABELS)
+    assert ULMFiTClassifier().set_params(lm=LMFineTuner(), lm__epochs=3).lm.epochs == 3
 
 
 def test_three_classes_have_three_decisions():
@@ -187,7 +205,7 @@ def test_a_failed_refit_leaves_the_earlier_fit_whole():
     classifier = small(recipe=RECIPE).fit(TEXTS, LABELS)
     before = classifier.predict_proba(TEXTS)
     with broken_off(at=1, error=ZeroDivisionError), pytest.raises(ZeroDivisionError):
-        classifier.fit(["other", "texts", "entirely"], [1, 2, 3])
+        classifier.fit(["other", "texts", "entirely"] * 2, [1, 2, 3] * 2)
     np.testing.assert_array_equal(classifier.predict_proba(TEXTS), before)
 
 
@@ -219,7 +237,8 @@ def test_threads_of_one_process_do_not_disturb_each_other():
 
 
 def test_two_texts_are_enough():
-    assert small(epochs=1).fit(["a", "b"], [0, 1]).predict(["a"]).shape == (1,)
+    with pytest.warns(UserWarning, match="y has only one text of 0"):
+        assert small(epochs=1).fit(["a", "b"], [0, 1]).predict(["a"]).shape == (1,)
 
 
 def test_a_long_document_runs_in_chunks():
@@ -251,3 +270,24 @@ def test_the_loss_of_an_epoch_is_the_mean_of_those_of_its_updates(tiny_classifie
         assert min(own) <= row["loss"] <= max(own)
         start += row["updates"]
     assert start == len(losses)
+
+
+def test_a_refit_changes_all_that_another_thread_sees_at_once():
+    """Whenever it looks, classes and probabilities are of the same fit."""
+    classifier, states = small().fit(TEXTS, LABELS), []
+    fitted = small().fit(TEXTS, [0, 1, 2] * 8)._fitted
+    before = sys.gettrace()
+
+    def trace(frame, event, argument):
+        if frame.f_code.co_name in ("_publish", "_attributes"):
+            states.append((len(classifier.classes_), classifier._fitted.targets.n_outputs))
+            return trace
+        return None
+
+    sys.settrace(trace)
+    try:
+        classifier._publish(fitted)
+    finally:
+        sys.settrace(before)
+    assert states and all(n_classes == n_outputs for n_classes, n_outputs in states)
+    assert len(classifier.classes_) == 3

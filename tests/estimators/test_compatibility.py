@@ -69,7 +69,7 @@ ESTIMATORS = {  # that are fitted on texts and labels
     ),
     "randomised search": lambda: RandomizedSearchCV(classifier(), {"hidden_dim": [2, 3]}, n_iter=2, cv=2),
     "halving over texts": lambda: HalvingGridSearchCV(
-        classifier(), {"hidden_dim": [2, 3]}, cv=2, min_resources=12, random_state=0
+        classifier(), {"hidden_dim": [2, 3]}, cv=2, min_resources=16, random_state=0
     ),
     "halving over epochs": lambda: HalvingGridSearchCV(
         classifier(), {"hidden_dim": [2, 3]}, cv=2, resource="epochs", min_resources=1, max_resources=2

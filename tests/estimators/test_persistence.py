@@ -1,8 +1,12 @@
 import copy
+import io
 import json
 import pickle
 import subprocess
 import sys
+import tracemalloc
+import zipfile
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +14,14 @@ import joblib
 import numpy as np
 import pytest
 from golden import FOLDER, output
-from helpers import LABELS, TEXTS, TINY, small_classifier
+from helpers import LABELS, TEXTS, TINY, small_classifier, small_lm
 from joblib import Parallel, delayed
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 import skulmfit
 from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from skulmfit.models import archive
 
 
 def reloaded(estimator, folder):
@@ -50,7 +55,7 @@ def edited(path, edit):
 ESTIMATORS = {
     "features": lambda: LMFineTuner(**TINY, epochs=1, pooling="max").fit(TEXTS),
     "classifier": lambda: small_classifier().fit(TEXTS, LABELS),
-    "several labels": lambda: small_classifier().fit(TEXTS, np.eye(24, 3, dtype=int)),
+    "several labels": lambda: small_classifier().fit(TEXTS, np.eye(3, dtype=int)[np.arange(24) % 3]),
     "regressor": lambda: ULMFiTRegressor(LMFineTuner(**TINY), epochs=1).fit(TEXTS, np.arange(24.0)),
     "several targets": lambda: ULMFiTRegressor(LMFineTuner(**TINY), epochs=1).fit(
         TEXTS, np.arange(48.0).reshape(24, 2)
@@ -264,9 +269,67 @@ def second_outcome(meta, arrays):
     state(meta)["outcomes"]["tuple"] *= 2
 
 
+def nan_weight(meta, arrays):
+    arrays[weights(meta)[0][1]["array"]][:] = np.nan
+
+
+def deep_network(meta, arrays):
+    model(meta)["architecture"]["data"][1]["n_layers"] = 10**8
+
+
+def odd_size(meta, arrays):
+    model(meta)["architecture"]["data"][1]["hidden_dim"] = "12"
+
+
+def unsorted_classes(meta, arrays):
+    state(meta)["targets"]["data"][1]["classes"] = {"array": [[2], ["b", "a"]]}
+
+
+def missing_class(meta, arrays):
+    state(meta)["targets"]["data"][1]["classes"] = {"array": [[2], ["a", None]]}
+
+
+def odd_class_weight(meta, arrays):
+    arrays["array/odd"] = np.array([1.0, np.inf])
+    state(meta)["targets"]["data"][1]["class_weights"] = {"array": "array/odd"}
+
+
+def odd_parameter(meta, arrays):
+    root(meta)["params"]["n_iter_no_change"] = "3"
+
+
+def odd_output(meta, arrays):
+    root(meta)["output"] = {"dict": [["transform", "shell"]]}
+
+
+def odd_recipe(meta, arrays):
+    state(meta)["recipe"]["data"][1]["learning_rate"] = -1.0
+
+
+def same_direction_twice(meta, arrays):
+    for part in ("models", "outcomes", "lm_outcomes", "vocab_transfers"):
+        state(meta)[part]["tuple"] *= 2
+
+
+def deep_json(meta, arrays):
+    for _ in range(300):
+        meta["root"] = [meta["root"]]
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
+        (nan_weight, "no finite numbers in encoder.embedding"),
+        (deep_network, "100000000 layers, but"),
+        (odd_size, "hidden_dim of Architecture is of type str"),
+        (unsorted_classes, "classes that are not sorted"),
+        (missing_class, "classes contains NaN or another missing value: row 1 is None"),
+        (odd_class_weight, "class_weights of 2 targets"),
+        (odd_parameter, "n_iter_no_change must be an instance of Integral"),
+        (odd_output, "the output"),
+        (odd_recipe, "learning_rate of a Recipe == -1.0"),
+        (same_direction_twice, "two models that read forward and forward"),
+        (deep_json, "a list"),
         (newer, "format 99; this version of skulmfit reads up to 2"),
         (language_model, "holds a 'skulmfit language model', not a 'skulmfit estimator'"),
         (no_estimator, "a int"),
@@ -292,6 +355,53 @@ def test_a_file_that_does_not_fit_is_refused(saved, edit, message):
         skulmfit.load(edited(saved, edit))
 
 
+@contextmanager
+def little_memory(megabytes=64):
+    """No more than some memory beside what this process has."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < megabytes << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_array_that_nothing_names_is_not_read(saved):
+    with np.load(saved) as file:
+        arrays = dict(file)
+    np.savez_compressed(saved, **arrays, zeros=np.zeros(100 << 20, np.int8))
+    with little_memory():
+        skulmfit.load(saved)
+
+
+@pytest.mark.parametrize("name", ["meta", "array/0"])
+def test_a_small_file_does_not_fill_the_memory(saved, name):
+    with np.load(saved) as file:
+        arrays = dict(file)
+    arrays[name] = np.full(200 << 20, ord("["), np.uint8)
+    np.savez_compressed(saved, **arrays)
+    with little_memory(), pytest.raises(ValueError, match=r"bytes of JSON|larger than a file of this size can hold"):
+        skulmfit.load(saved)
+
+
+def test_a_header_does_not_claim_more_than_there_is(saved):
+    with np.load(saved) as file:
+        arrays = dict(file)
+    np.savez(saved, **{name: array for name, array in arrays.items() if name != "array/0"})
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (1 << 40,)})
+    with zipfile.ZipFile(saved, "a") as file:
+        file.writestr("array/0.npy", header.getvalue())
+    with little_memory(), pytest.raises(ValueError, match="larger than a file of this size can hold"):
+        skulmfit.load(saved)
+
+
+def test_more_names_than_a_file_may_have_are_not_saved(classifier, tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "_MAX_META", 1000)
+    with pytest.raises(ValueError, match="bytes of names and labels are too many for a file"):
+        classifier.save(tmp_path / "model.npz")
+
+
 def test_a_file_with_a_pickle_in_it_is_refused_unread(saved, tmp_path):
     class Bomb:
         def __reduce__(self):
@@ -314,19 +424,37 @@ def test_what_is_no_archive_is_refused(tmp_path, content):
         skulmfit.load(tmp_path / "model.npz")
 
 
+def test_a_pickle_is_named_with_who_can_read_it(classifier, tmp_path):
+    joblib.dump(classifier, tmp_path / "model.joblib")
+    with pytest.raises(ValueError, match=r"model.joblib' is not a skulmfit estimator.*joblib.load\(path\)") as error:
+        skulmfit.load(tmp_path / "model.joblib")
+    assert "allow_pickle" not in str(error.value)
+
+
+def test_a_folder_is_named_as_one(tmp_path):
+    with pytest.raises(ValueError, match="is a folder, not the file of a skulmfit estimator"):
+        skulmfit.load(tmp_path)
+
+
 def test_a_missing_file_is_one():
     with pytest.raises(FileNotFoundError):
         skulmfit.load("nowhere.npz")
 
 
-def test_a_device_that_is_not_here_becomes_auto(saved):
-    def move(meta, arrays):
-        root(meta)["params"]["device"] = "cuda:7"
+@pytest.mark.parametrize(("parameter", "default"), [("device", "auto"), ("memory", None), ("checkpoint", None)])
+def test_what_a_file_says_of_this_machine_is_not_taken_over(saved, parameter, default, tmp_path):
+    def name(meta, arrays):
+        root(meta)["params"][parameter] = str(tmp_path / "cache") if default is None else "cuda:7"
 
-    with pytest.warns(UserWarning, match="device='cuda:7' is not here; 'auto' takes its place"):
-        classifier = skulmfit.load(edited(saved, move))
-    assert classifier.device == "auto"
-    assert len(classifier.predict(TEXTS)) == len(TEXTS)
+    classifier = skulmfit.load(edited(saved, name))
+    assert getattr(classifier, parameter) == default
+    classifier.fit(TEXTS, LABELS).predict(TEXTS)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_file_does_not_say_where_an_estimator_computed(tmp_path):
+    estimator = small_classifier(small_lm(device="cpu"), device="cpu").fit(TEXTS, LABELS)
+    assert reloaded(estimator, tmp_path).get_params()["lm__device"] == "auto"
 
 
 def through_joblib(estimator, folder):

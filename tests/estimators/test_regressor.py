@@ -3,9 +3,12 @@ import pickle
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import TEXTS, small_regressor
 from sklearn.model_selection import cross_val_predict
+
+from skulmfit.estimators.number_targets import Numbers
 
 STARS = np.array([4.5, 1.0, 5.0, 2.0, 3.5, 1.5] * 4)
 BOTH = np.column_stack([STARS, -10 * STARS])
@@ -33,6 +36,18 @@ def test_several_targets_have_a_column_each():
 def test_the_scale_of_the_targets_does_not_matter(fitted):
     scaled = small().fit(TEXTS, 1e6 * STARS + 1e7)
     np.testing.assert_allclose(scaled.predict(TEXTS), 1e6 * fitted.predict(TEXTS) + 1e7, rtol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [2.0**700, 2.0**-700])
+def test_targets_near_the_ends_of_float64_are_learnt_as_others_are(factor):
+    regressor, scaled = small(epochs=1).fit(TEXTS, STARS), small(epochs=1).fit(TEXTS, factor * STARS)
+    np.testing.assert_array_equal(scaled.predict(TEXTS), factor * regressor.predict(TEXTS))
+
+
+def test_a_target_beyond_what_the_loss_can_hold_is_named():
+    targets, _ = Numbers.learn([1.0, 2.0], ["x", "y"], "ULMFiTRegressor", np.ones(2))
+    with pytest.raises(ValueError, match=r"Row 1 of y_val is 1e\+200, too far from the others"):
+        targets.encode([1.0, 1e200], ["x", "y"])
 
 
 def test_a_text_alone_gives_what_it_gives_beside_others(fitted):
@@ -81,8 +96,12 @@ def test_it_can_be_cross_validated():
     [
         (None, "requires y to be passed, but the target y is None"),
         (STARS[:5], "inconsistent numbers of samples"),
-        (np.r_[STARS[:-1], np.nan], "y contains NaN"),
-        (["good"] * 24, "could not convert string to float"),
+        (np.r_[STARS[:-1], np.nan], "y contains NaN.*row 23 is nan"),
+        (np.r_[STARS[:-1], np.inf], "y contains infinity or a value beyond 1e300: row 23 is inf"),
+        (pd.Series([1.0, None] * 12, dtype="Float64"), "missing value: row 1 is <NA>"),
+        (np.array(["2020", "2021"] * 12, dtype="datetime64[D]"), "y must hold numbers; row 0 is datetime.date"),
+        (pd.Series(pd.to_datetime(["2020", "2021"] * 12)), "y must hold numbers; row 0 is"),
+        (["good"] * 24, "y must hold numbers; row 0 is 'good' of type str"),
     ],
 )
 def test_targets_that_are_not_numbers_are_refused(y, message):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import LABELS, TEXTS, TINY
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multioutput import MultiOutputClassifier
 
@@ -18,8 +19,9 @@ def start(tmp_path_factory):
     """A small language model, as it is, and its features of the texts and of new ones."""
     path = tmp_path_factory.mktemp("lm") / "lm.npz"
     LMFineTuner(**TINY, epochs=1, random_state=0).fit(TEXTS).language_model().save(path, dtype=np.float32)
-    lm = LMFineTuner(path, epochs=0).fit(TEXTS)
-    return lm, lm.transform(TEXTS), lm.transform(NEW_TEXTS)
+    lm = LMFineTuner(path, epochs=0)
+    fitted = clone(lm).fit(TEXTS)
+    return lm, fitted.transform(TEXTS), fitted.transform(NEW_TEXTS)
 
 
 @pytest.mark.parametrize("labels", [LABELS, [f"class {row % 3}" for row in range(24)]], ids=["two", "three"])

@@ -1,3 +1,5 @@
+from collections import Counter, namedtuple
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,6 +8,8 @@ from helpers import LM_RECIPE, RECIPE, Killed, broken_off
 from skulmfit import LMFineTuner, ULMFiTClassifier
 from skulmfit.estimators.label_targets import check_labels, class_weights
 from skulmfit.estimators.validation import check_texts, check_weights, normalise_weights
+
+Row = namedtuple("Row", "text label")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +49,10 @@ def test_texts_of_any_container_become_a_list_of_str(X):
         (pd.DataFrame({"x": ["a"], "y": ["b"]}), r"shape \(1, 2\)"),
         (pd.Series(["a", None]), "row 1 of X is"),
         (3, "must be an iterable"),
+        ({"text": ["a"]}, r"got a dict. Of named columns select that of the texts, as X\['text'\]"),
+        (Counter("ab"), "got a Counter"),
+        ({"a", "b"}, "got a set"),
+        (Row("a", "b"), "got a Row"),
     ],
 )
 def test_what_is_not_texts_gets_one_clear_error(X, message):
@@ -81,6 +89,10 @@ CLASSES, INDICES = np.array([0, 1]), np.array([0, 1, 1])
         ([1, -1, 1], "row 1 is -1"),
         ([1, 1, np.nan], "row 2 is nan"),
         ([0, 0, 0], "at least one non-zero"),
+        ([1, pd.NA, 1], "sample_weight contains NaN or another missing value: row 1 is <NA>"),
+        (pd.Series([1, 1, None], dtype="Int64"), "missing value: row 2 is <NA>"),
+        (["1", "1", "1"], "sample_weight must hold numbers; row 0 is '1' of type str"),
+        (np.array(["2020"] * 3, dtype="datetime64[D]"), "sample_weight must hold numbers; row 0 is datetime.date"),
     ],
 )
 def test_what_is_not_weights_gets_one_clear_error(weights, message):
@@ -111,6 +123,8 @@ def test_what_is_not_class_weights_gets_one_clear_error(class_weight):
 
 def test_huge_and_tiny_weights_are_brought_to_mean_one():
     np.testing.assert_allclose(check_weights([1e300, 1e300, 2e300], 3), [0.75, 0.75, 1.5])
+    np.testing.assert_allclose(check_weights([0.8e308, 0.8e308, 1.6e308], 3), [0.75, 0.75, 1.5])
+    np.testing.assert_allclose(check_weights([5e-324, 5e-324, 1e-323], 3), [0.75, 0.75, 1.5])
 
 
 def test_class_weights_multiply_sample_weights():
@@ -143,10 +157,16 @@ def test_class_weights_multiply_sample_weights():
         ({"lm__epochs": -1}, "epochs"),
         ({"lm__bptt": 2}, "bptt"),
         ({"class_weight": {"no such label": 1}}, "class"),
+        ({"class_weight": {0: "2", 1: 1}}, r"class_weight\[0\] must be an instance of Real, not str"),
+        ({"learning_rate": float("inf")}, "learning_rate == inf, must be a finite number"),
+        ({"lr_decay": np.inf}, "lr_decay == inf, must be a finite number"),
+        ({"weight_decay": float("nan")}, "weight_decay == nan, must be a finite number"),
+        ({"dropout_multiplier": np.float32("inf")}, "dropout_multiplier == inf, must be a finite number"),
+        ({"lm__learning_rate": float("inf")}, "learning_rate == inf, must be a finite number"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_a_bad_parameter_is_named_before_any_training(parameters, error):
     classifier = ULMFiTClassifier(LMFineTuner(recipe=LM_RECIPE), recipe=RECIPE).set_params(**parameters)
     with broken_off(at=1, error=Killed), pytest.raises((ValueError, TypeError), match=error):
-        classifier.fit(["a", "b"], [0, 1])
+        classifier.fit(["a", "b"] * 2, [0, 1] * 2)

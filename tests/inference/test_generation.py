@@ -28,6 +28,11 @@ def test_only_the_most_probable_are_drawn(options, kept):
     np.testing.assert_array_equal(np.flatnonzero(draws(**options)), kept)
 
 
+@pytest.mark.parametrize("temperature", [0, 1e-300, 5e-324])
+def test_a_temperature_next_to_0_takes_the_most_probable(temperature):
+    np.testing.assert_array_equal(draws(n=3, temperature=temperature), [0, 1, 0, 0])
+
+
 def test_a_low_temperature_sharpens():
     sharp = np.exp(LOGITS / 0.5)
     np.testing.assert_allclose(draws(temperature=0.5), sharp / sharp.sum(), atol=0.04)

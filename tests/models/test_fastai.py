@@ -231,6 +231,7 @@ def test_a_permuted_vocabulary_is_the_same_model(tmp_path):
     np.testing.assert_allclose(logits(one, ids[0])[:, order], logits(other, ids[1]), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.*unknown words")  # 14 words are all it knows
 def test_an_imported_model_can_be_stored_and_fine_tuned(tmp_path):
     data = load_fastai(*stored(tmp_path, v2()))
     data.save(tmp_path / "lm.npz")
@@ -307,6 +308,95 @@ def test_a_truncated_file_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(ValueError, match="or is damaged"):
         load_fastai(path, vocabulary)
+
+
+def broken(name, value):
+    return lambda state: state.update({name: value(state[name])})
+
+
+ROW = "0.encoder.weight"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda tensor: tensor[0, 0],
+        lambda tensor: tensor.to_sparse(),
+        lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
+        lambda tensor: tensor.to("meta"),
+        lambda tensor: tensor.to(torch.complex64),
+        lambda tensor: tensor.to(torch.int64),
+        lambda tensor: tensor[None],
+    ],
+    ids=["0-d", "sparse", "quantised", "meta", "complex", "integer", "3-d"],
+)
+@pytest.mark.filterwarnings("ignore:.*quant")
+@pytest.mark.filterwarnings("ignore:.*[Ss]torage")
+def test_tensors_of_other_kinds_are_refused_with_what_to_give(tmp_path, value):
+    state = v2()
+    state[ROW] = value(state[ROW])
+    with pytest.raises(ValueError, match=r"in '0.encoder.weight' a tensor of shape.*Give dense vectors and matrices"):
+        load_fastai(*stored(tmp_path, state))
+
+
+def test_parameters_are_read_as_tensors(tmp_path):
+    state = v2()
+    params = {name: torch.nn.Parameter(value) for name, value in state.items()}
+    found, expected = (load_fastai(*stored(tmp_path, each)).weights for each in (params, state))
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_names_that_are_no_strings_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="a tensor whose name is 3: a name must be a str"):
+        load_fastai(*stored(tmp_path, v2() | {3: torch.ones(2)}))
+
+
+def test_an_embedding_that_is_no_matrix_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"must be a matrix with a row for each token, got shape \(14,\)"):
+        load_fastai(*stored(tmp_path, v2() | {ROW: torch.ones(14)}))
+
+
+def test_a_view_larger_than_its_file_is_refused(tmp_path):
+    state = v2() | {ROW: torch.ones(1).expand(1 << 20, 1 << 11)}  # 8 GB
+    with pytest.raises(ValueError, match=r"bytes holds tensors of 8,58.*bytes: views of a few numbers"):
+        load_fastai(*stored(tmp_path, state))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\x80\x05]r\xff\xff\xff\x1f.", "counts 536870911 of what has 9 bytes"),  # a place in the memo
+        (b"\x80\x05\x96\x00\x00\x00\x07\x01\x00\x00\x00.", "BYTEARRAY8|bytearray8"),
+        (b"\x80\x05K\x01.", "it holds a BININT1"),
+        (pickle.dumps(("xxunk",)), "it holds a TUPLE"),
+        (pickle.dumps({"xxunk": 0}), "it holds a EMPTY_DICT"),
+        (b"\x80\x05](", "before seeing STOP"),
+        (b"", "pickle"),
+    ],
+)
+def test_a_vocabulary_of_a_few_bytes_does_not_fill_the_memory(tmp_path, data, message):
+    weights, vocabulary = stored(tmp_path, v2())
+    vocabulary.write_bytes(data)
+    with pytest.raises(ValueError, match=rf"is not the pickle of a plain list of str(?s:.*)({message})"):
+        load_fastai(weights, vocabulary)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_vocabulary_of_any_protocol_is_read(tmp_path, protocol):
+    weights, vocabulary = stored(tmp_path, v2())
+    vocabulary.write_bytes(pickle.dumps(WORDS, protocol=protocol))
+    assert load_fastai(weights, vocabulary).tokenizer.words == list(WORDS)
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_noticed(tmp_path):
+    state = v2()
+    weights, vocabulary = stored(tmp_path, state)
+    data = bytearray(weights.read_bytes())
+    data[data.index(state[ROW].numpy().tobytes()[:16]) + 3] ^= 2
+    weights.write_bytes(data)
+    with pytest.raises(ValueError, match=r"the checksum of .* is another"):
+        load_fastai(weights, vocabulary)
 
 
 def sigmoid(x):

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,6 +152,78 @@ def test_weights_that_do_not_fit_the_architecture_are_refused(saved, array):
     rewrite(saved, **{"weight/encoder.layers.0.weight_ih": array})
     with pytest.raises(ValueError, match=r"does not fit its own architecture.*weight_ih"):
         LanguageModel.load(saved)
+
+
+def edit_meta(path, edit):
+    with np.load(path) as file:
+        meta = json.loads(file["meta"].tobytes())
+    edit(meta)
+    rewrite(path, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8))
+
+
+@pytest.mark.parametrize("name", ["vocab_size", "embedding_dim", "hidden_dim", "n_layers", "embedding_scale", "kind"])
+@pytest.mark.parametrize("value", [None, "x", [1], {}, True, -1, 0, 1e300, 10**30, float("nan")])
+def test_an_architecture_of_other_types_or_sizes_is_refused(saved, name, value):
+    if name == "embedding_scale" and value in (1e300, 10**30):
+        pytest.skip("is a scale")
+    edit_meta(saved, lambda meta: meta["architecture"].update({name: value}))
+    with pytest.raises(ValueError, match=r"lm.npz' is not a skulmfit language model, or is damaged"):
+        LanguageModel.load(saved)
+
+
+@pytest.mark.parametrize("n_layers", [3, 10**8])
+def test_a_number_of_layers_is_held_against_the_arrays_before_any_is_built(saved, n_layers):
+    edit_meta(saved, lambda meta: meta["architecture"].update(n_layers=n_layers))
+    with pytest.raises(ValueError, match="does not fit its own architecture"):
+        LanguageModel.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tokenizer": np.empty(0, np.uint8)}, "not a SentencePiece model"),
+        ({"tokenizer": np.frombuffer(b"{}", np.uint8)}, "words"),
+        ({"weight/decoder_bias": np.full(305, np.nan, np.float32)}, "no finite numbers in decoder_bias"),
+        ({"weight/decoder_bias": np.full(305, np.inf, np.float16)}, "no finite numbers in decoder_bias"),
+        ({"weight/decoder_bias": np.full(305, 1e300)}, "no finite numbers in decoder_bias"),
+        ({"weight/decoder_bias": np.full(305, 1j)}, "of type complex128"),
+        ({"weight/decoder_bias": np.full(305, "1")}, "of type <U1"),
+        ({"weight/decoder_bias": np.full(305, 1, np.int8)}, "of type int8, without steps"),
+        ({"step/weight/decoder_bias": np.ones(1, np.float32)}, "of type float32, with steps"),
+        ({"sentence/weight": np.ones((2, 24), np.float32)}, "sentence/bias"),
+        (
+            {"sentence/weight": np.ones((2, 23), np.float32), "sentence/bias": np.ones(2, np.float32)},
+            r"a sentence map of shape \(2, 23\), not \(2, 24\)",
+        ),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_arrays_that_are_not_what_they_should_be_are_refused(saved, changes, message):
+    with np.load(saved) as file:
+        n_pieces = len(file["weight/decoder_bias"])
+    changes = {name: np.resize(array, n_pieces) if len(array) == 305 else array for name, array in changes.items()}
+    rewrite(saved, **changes)
+    with pytest.raises(ValueError, match=message):
+        LanguageModel.load(saved)
+
+
+def test_an_array_that_nothing_names_is_not_read(saved):
+    with np.load(saved) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez_compressed(saved, **arrays, zeros=np.zeros(100 << 20, np.int8))
+    tracemalloc.start()
+    LanguageModel.load(saved)
+    assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    tracemalloc.stop()
+
+
+def test_weights_too_large_for_a_type_are_not_saved_in_it(tmp_path, tiny_lm):
+    model = tiny_lm.language_model()
+    model.weights["decoder_bias"][0] = 1e6
+    with pytest.raises(ValueError, match="the model in float16 has values that are no finite numbers in weight/dec"):
+        model.save(tmp_path / "half.npz")
+    model.save(tmp_path / "single.npz", dtype=np.float32)
+    assert LanguageModel.load(tmp_path / "single.npz").weights["decoder_bias"][0] == 1e6
 
 
 def test_an_unknown_name_lists_the_known_ones():

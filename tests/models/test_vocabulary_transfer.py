@@ -1,5 +1,6 @@
 import io
 import pickle
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -135,10 +136,17 @@ def test_a_classifier_reports_the_transfer_of_its_language_model(pretrained, tmp
     assert not hasattr(classifier.set_params(lm__tokenizer=None).fit(TEXTS, LABELS), "vocab_transfer_")
 
 
-@pytest.mark.parametrize("split", [lambda text: None, lambda text: [1, 2], str.lower])
+@pytest.mark.parametrize("split", [lambda text: None, lambda text: [1, 2], str.lower, Counter, set, str.encode])
 def test_a_callable_that_returns_no_words_is_named(pretrained, split):
     with pytest.raises(TypeError, match="tokenizer must return the words of a text, a list of str; of 'A fine film"):
         LMFineTuner(pretrained, tokenizer=split).fit(TEXTS)
+
+
+@pytest.mark.parametrize("odd", [None, "words", {"a": 1}, [1, 2]])
+def test_a_callable_that_returns_no_words_of_a_later_text_is_named(pretrained, odd):
+    lm = LMFineTuner(pretrained, tokenizer=lambda text: odd if text == "odd" else text.split(), epochs=0).fit(TEXTS)
+    with pytest.raises(TypeError, match="tokenizer must return the words of a text, a list of str; of 'odd' it made"):
+        lm.transform(["fine", "odd"])
 
 
 def test_without_another_tokenizer_there_is_no_report(pretrained):

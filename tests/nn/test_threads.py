@@ -1,6 +1,10 @@
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,11 +94,49 @@ def _threads_of_a_child(queue):
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_child_forked_in_the_middle_has_the_setting_of_before(n_threads):
+def test_a_child_forked_in_the_middle_has_one_thread_and_no_user(n_threads):
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     with one_thread_an_operation():
         child = context.Process(target=_threads_of_a_child, args=(queue,))
         child.start()
-        assert queue.get(timeout=30) == (n_threads, [0, 1, 2])
+        assert queue.get(timeout=30) == (1, [0, 1, 2])
         child.join()
+
+
+FORKS = """
+import multiprocessing, sys, threading, warnings
+import torch
+from helpers import TEXTS, small_lm
+from skulmfit.nn.runtime import Runtime
+
+warnings.simplefilter("ignore")
+torch.set_num_threads(2)
+torch.randn(10_000_000).exp().sum()  # makes torch's second thread
+if sys.argv[1] == "while another thread fits":
+    inside = threading.Event()
+    def fit():
+        with Runtime.resolve("cpu").seeded(0):
+            inside.set()
+            threading.Event().wait()
+    threading.Thread(target=fit, daemon=True).start()
+    inside.wait()
+def child():
+    torch.randn(10_000_000).exp().sum()
+    small_lm(random_state=0).fit(TEXTS)
+process = multiprocessing.get_context("fork").Process(target=child)
+process.start()
+process.join(90)
+print("ended" if process.exitcode == 0 else f"waits: {process.exitcode}", flush=True)
+process.kill()
+"""
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
+@pytest.mark.parametrize("when", ["after torch has used two threads", "while another thread fits"])
+def test_a_forked_child_can_fit(when):
+    folder = Path(__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder.parent), str(folder)])}
+    command = [sys.executable, "-c", FORKS, when]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=150, env=environment)
+    assert result.stdout == "ended\n"

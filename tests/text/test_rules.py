@@ -1,9 +1,10 @@
 import random
+import time
 import unicodedata
 
 import pytest
 
-from skulmfit.text.rules import apply_rules, apply_rules_with_offsets, restore
+from skulmfit.text.rules import _parts, apply_rules, apply_rules_with_offsets, restore
 
 
 @pytest.mark.parametrize(
@@ -109,3 +110,29 @@ def test_restored_text_normalises_to_the_same_and_nearly_is_the_original(text):
 @pytest.mark.parametrize("text", ["xxmaj", "xxrep", "xxrep 4", "xxwrep many words", "xxrep 999999999 a", ""])
 def test_markers_out_of_place_are_no_error(text):
     assert len(restore(text)) < 1000
+
+
+@pytest.mark.parametrize("length", [1, 2047, 2048, 2049, 4096, 4097, 5000])
+def test_long_words_are_cut_at_every_2048_characters(length):
+    text = f"a {'x' * length} b"
+    assert "".join(_parts(text)) == text
+    assert len(_parts(text)) == 1 + (length - 1) // 2048
+
+
+def fastest(text):
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        apply_rules(text)
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def test_text_without_spaces_takes_less_than_twice_the_time_of_prose():
+    n_chars = 250_000
+    prose = ("The film was a delight from start to finish, and I would see it again; it's good. " * 4_000)[:n_chars]
+    letters = "".join(random.Random(0).choices("abcdefghijklmnopqrstuvwxyz", k=n_chars))
+    allowed = 2 * fastest(prose)
+    assert fastest(letters) < allowed
+    for length in (500, 2_000):  # words that are nearly cut
+        assert fastest(" ".join(letters[start : start + length] for start in range(0, n_chars, length))) < allowed

@@ -1,5 +1,6 @@
 import pickle
 import random
+import re
 
 import numpy as np
 import pytest
@@ -98,6 +99,22 @@ def test_the_same_texts_give_the_same_bytes_without_a_path_of_the_machine():
     assert b"seeds.tsv" not in first
 
 
-def test_a_vocabulary_too_small_is_named():
-    with pytest.raises(ValueError, match="vocab_size=100 is too small"):
+def test_a_vocabulary_too_small_is_named_with_the_least_that_will_do():
+    with pytest.raises(ValueError, match=r"vocab_size=100 is too small.*Give at least \d{3}") as error:
         Tokenizer.train(TEXTS, vocab_size=100)
+    assert ".cc" not in str(error.value)
+    least = int(re.search(r"at least (\d+)", str(error.value))[1])
+    assert len(Tokenizer.train(TEXTS, vocab_size=least)) == least
+
+
+@pytest.mark.parametrize("texts", [["abcde" * 2_000], [*TEXTS, "xyz" * 2_000], ["漢字仮名" * 1_000], ["𐌰𐌱" * 1_000]])
+def test_words_of_any_length_are_learnt_from(texts):
+    tokenizer = Tokenizer.train(texts, vocab_size=320)
+    ids = tokenizer.encode(texts[-1:]).ids[1:]
+    assert tokenizer.foreign_share(tokenizer.encode(texts)) == 0
+    assert len(ids) < len(texts[-1]) / 2
+
+
+@pytest.mark.parametrize(("text", "share"), [("a fine film", 0.0), ("漢", 0.75), ("", 0.0)])
+def test_the_foreign_share_is_that_of_bytes(tokenizer, text, share):
+    assert tokenizer.foreign_share(tokenizer.encode([text])) == share  # 漢: the boundary and three bytes

@@ -33,7 +33,7 @@ class Killing(Callback):
             raise Killed
 
 
-def run(checkpoint=None, kill_at=None, epochs=3, validation_loss=None, patience=None, rates=None):
+def run(checkpoint=None, kill_at=None, epochs=3, validation_loss=None, patience=None, rates=None, more=()):
     """Train a tiny language model; die after `kill_at` updates."""
     corpus = TokenCorpus.from_documents([np.random.default_rng(i).integers(0, 20, 40) for i in range(20)])
     runtime, rng = Runtime(torch.device("cpu"), torch.float32), np.random.default_rng(0)
@@ -48,6 +48,7 @@ def run(checkpoint=None, kill_at=None, epochs=3, validation_loss=None, patience=
         callbacks = [
             EarlyStopping(patience or epochs),
             history,
+            *more,
             Killing(kill_at),
             *([checkpoint] if checkpoint else []),
         ]
@@ -126,3 +127,46 @@ def test_patience_ends_a_stage():
 def test_a_loss_that_is_not_finite_is_an_error():
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         run(rates=dict.fromkeys(["lstm0", "lstm1", "embedding"], 1e30))
+
+
+class Ruining(Callback):
+    """Does what a last update of too high a rate would do: no loss after it is read."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def on_epoch_end(self, run):
+        with torch.no_grad():
+            run.network.encoder.embedding.fill_(self.value)
+        return True
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e30])
+def test_a_last_update_that_ruins_the_network_is_an_error(value):
+    with pytest.raises(
+        FloatingPointError, match="The last update has left weights beyond 1e9 or NaN; lower the learning rate"
+    ):
+        run(epochs=1, more=[Ruining(value)])
+
+
+@pytest.fixture(scope="module")
+def checkpoint_file(tmp_path_factory):
+    checkpoint = Checkpoint(tmp_path_factory.mktemp("whole") / "c", saves_end=True)
+    run(checkpoint)
+    return checkpoint.path.read_bytes()
+
+
+@pytest.mark.parametrize("share", np.linspace(0.02, 0.98, 40))
+def test_a_flipped_bit_in_a_checkpoint_is_never_other_weights(checkpoint_file, tmp_path, share):
+    data = bytearray(checkpoint_file)
+    data[int(share * len(data))] ^= 1 << int(share * 1000) % 8
+    whole, flipped = tmp_path / "whole", tmp_path / "flipped"
+    whole.write_bytes(checkpoint_file)
+    flipped.write_bytes(data)
+    try:
+        state = Checkpoint(flipped).load()
+    except ValueError as error:
+        assert "or is damaged" in str(error) and "Remove it to start anew" in str(error)
+        return
+    for name, value in Checkpoint(whole).load()["model"].items():  # a bit that nobody reads
+        assert torch.equal(state["model"][name], value)

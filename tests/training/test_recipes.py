@@ -1,10 +1,52 @@
+import math
+from dataclasses import replace
+
 import pytest
 
+from skulmfit.nn.dropout import Dropouts
 from skulmfit.training import recipe as recipe_module
 from skulmfit.training.layer_groups import EMBEDDING, HEAD, layer_names
+from skulmfit.training.recipe import EpochsForUpdates, Phase
 from skulmfit.training.recipes import CLASSIFIER_RECIPES, LANGUAGE_MODEL_RECIPES
 from skulmfit.training.schedules import OneCycle, SlantedTriangular
 from skulmfit.training.stages import discriminative_rates
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learning_rate": math.nan}, "learning_rate of a Recipe == nan, must be a finite number"),
+        ({"learning_rate": -1.0}, "learning_rate of a Recipe == -1.0, must be > 0"),
+        ({"lr_decay": math.inf}, "lr_decay of a Recipe == inf"),
+        ({"lowest_rate": 0.0}, "lowest_rate of a Recipe == 0.0, must be > 0"),
+        ({"weight_decay": -1.0}, "weight_decay of a Recipe == -1.0"),
+        ({"clip": math.nan}, "clip of a Recipe == nan"),
+        ({"alpha": math.inf}, "alpha of a Recipe == inf"),
+        ({"label_smoothing": 1.0}, "label_smoothing of a Recipe == 1.0, must be < 1"),
+        ({"betas": (0.9, math.nan)}, "betas of a Recipe == nan"),
+        ({"batch_size": 0}, "batch_size of a Recipe == 0"),
+        ({"dropouts": Dropouts(hidden=1.5)}, "hidden among dropouts of a Recipe == 1.5"),
+        ({"phases": ("all",)}, "phases of a Recipe must be a tuple of Phase"),
+    ],
+)
+def test_a_recipe_with_what_is_no_number_is_refused_when_it_is_made(change, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        replace(CLASSIFIER_RECIPES["skulmfit"], **change)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Phase("all", -1), "epochs of a Phase == -1"),
+        (lambda: Phase(0, 1), "unfrozen of a Phase == 0"),
+        (lambda: Phase("some", 1), "unfrozen of a Phase must be an instance of Integral"),
+        (lambda: Phase("all", 1, rate=math.nan), "rate of a Phase == nan"),
+        (lambda: EpochsForUpdates(0, most=1), "updates of EpochsForUpdates == 0"),
+    ],
+)
+def test_a_phase_with_what_is_no_number_is_refused_when_it_is_made(make, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        make()
 
 
 def test_every_layer_learns_slower_than_the_one_above():

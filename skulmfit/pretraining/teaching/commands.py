@@ -1,10 +1,11 @@
 """The commands that teach: from text files and an embedding model to a compact encoder."""
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 
 from skulmfit.models.registry import load_pretrained
-from skulmfit.pretraining.encoding import open_corpus
+from skulmfit.pretraining.encoding import open_corpus, reading, writing
 from skulmfit.pretraining.options import add_run_options, settings_of, train_to_output
 from skulmfit.pretraining.teaching.embedding import embed, take_vectors
 from skulmfit.pretraining.teaching.preparation import prepare
@@ -73,22 +74,27 @@ def _segment(options: argparse.Namespace) -> None:
         tokenizer = open_corpus(Path(options.tokenizer))[1]
     else:
         tokenizer = load_pretrained(options.tokenizer).tokenizer.in_direction("forward")
-    counts = prepare(
-        options.texts, tokenizer, options.folder, most=options.most, balance=options.balance, factors=factors
-    )
+    with writing(options.folder):
+        counts = prepare(
+            options.texts, tokenizer, options.folder, most=options.most, balance=options.balance, factors=factors
+        )
     print(f"{options.folder}: {sum(counts.values()):,} segments of {len(counts):,} files")
 
 
 def _embed(options: argparse.Namespace) -> None:
-    if options.vectors:
-        take_vectors(options.folder, options.vectors)
-    else:
-        embed(options.folder, options.teacher, batch_size=options.batch_size, device=options.device)
+    with writing(options.folder):
+        if options.vectors:
+            take_vectors(options.folder, options.vectors)
+        else:
+            embed(options.folder, options.teacher, batch_size=options.batch_size, device=options.device)
 
 
 def _teach(options: argparse.Namespace) -> None:
     settings, teacher = settings_of(options, TeachingSettings), {"teacher": options.teacher}
-    train_to_output(
-        options,
-        lambda checkpoint, card: teach(options.folder, settings, checkpoint, texts=options.texts, card=card | teacher),
-    )
+    with reading(options.folder), reading(options.texts) if options.texts else nullcontext():
+        train_to_output(
+            options,
+            lambda checkpoint, card: teach(
+                options.folder, settings, checkpoint, texts=options.texts, card=card | teacher
+            ),
+        )

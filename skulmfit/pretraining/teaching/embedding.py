@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skulmfit.models.archive import written_atomically
+from skulmfit.models.writing import written_atomically
 from skulmfit.pretraining.encoding import open_corpus
 from skulmfit.pretraining.teaching.folder import IDS, SEGMENTS, TEACHER, VECTORS
 

@@ -42,6 +42,7 @@ class TeachingSettings(NetworkSettings):
 
     def __post_init__(self):
         super().__post_init__()
+        check_number(self.seed, "seed", Integral, low=0, high=2**63 - 1)
         for name in ("updates", "segment_pieces", "streams", "bptt", "held_out"):
             check_number(getattr(self, name), name, Integral, low=0)
         for name in ("learning_rate", "clip", "temperature"):
