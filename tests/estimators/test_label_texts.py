@@ -99,7 +99,7 @@ def test_few_labels_are_solved_and_more_are_trained_on():
     trained = classifier(epochs=1).fit(TEXTS, LABELS)
     assert few.n_iter_ == 0
     assert trained.n_iter_ == 1
-    assert classifier().fit(TEXTS * 3, LABELS * 3).n_iter_ > 1
+    assert classifier().fit(TEXTS * 13, LABELS * 13).n_iter_ > 1
 
 
 def test_training_begins_at_the_head_that_phrases_and_labels_make():
