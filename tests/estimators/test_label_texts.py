@@ -94,12 +94,11 @@ def test_without_labels_nothing_is_warned_of():
         classifier(label_texts=PHRASES | {"person": "Who was it?"}).fit(TEXTS)
 
 
-def test_few_labels_are_solved_and_more_are_trained_on():
-    few = classifier().fit(TEXTS, LABELS)
-    trained = classifier(epochs=1).fit(TEXTS, LABELS)
-    assert few.n_iter_ == 0
-    assert trained.n_iter_ == 1
-    assert classifier().fit(TEXTS * 3, LABELS * 3).n_iter_ > 1
+def test_few_labels_are_solved_and_more_are_trained_on(monkeypatch):
+    monkeypatch.setattr("skulmfit.estimators.classifier.LEAST_LABELS", 16)
+    assert classifier().fit(TEXTS, LABELS).n_iter_ == 0
+    assert classifier(epochs=1).fit(TEXTS, LABELS).n_iter_ == 1
+    assert classifier().fit(TEXTS * 2, LABELS * 2).n_iter_ > 1
 
 
 def test_training_begins_at_the_head_that_phrases_and_labels_make():
