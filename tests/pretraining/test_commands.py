@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from runs import WORDS, nearly_full_disk
 
+from runs import WORDS, nearly_full_disk
 from skulmfit.models.writing import locked
 from skulmfit.pretraining.cli import main
 from skulmfit.pretraining.encoding import reading, writing
