@@ -62,6 +62,7 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "skulmfit"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "skulmfit"},
@@ -72,7 +73,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"getting-started": [], "concepts": [], "coming-from-fastai": [], "faq": [], "changelog": []}
+html_sidebars = {page: [] for page in ("getting-started", "concepts", "results/*", "more", "[cfs]*", "models")}
 
 # Pages are read on the site and in the repository. There they link to files, here to the pages made of these.
 PAGE_OF = {
