@@ -64,6 +64,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
     n_iter_no_change: int
     checkpoint: str | os.PathLike | None
     device: str
+    precision: str
     random_state: int | RandomState | None
     verbose: int
     _fitted: AnyState
@@ -90,6 +91,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
         check_number(self.verbose, "verbose", Integral, low=0)
         check_folder(self.checkpoint, "checkpoint")
         check_device(self.device)
+        check_choice(self.precision, "precision", ("float32", "bfloat16"))
 
     def _resolved_recipe(self) -> Recipe:
         """The recipe, with the parameters that are not "auto" in place of its own."""
@@ -221,7 +223,7 @@ class TextEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator, Gener
             those of the forward model come first.
         """
         models, texts = self._state().models, self._check_texts(X, reset=False)
-        runtime = Runtime.resolve(self.device)
+        runtime = Runtime.resolve(self.device, self.precision)
         return np.hstack(
             [text_features(m, self._features_of(m), texts, runtime, verbose=self.verbose) for m in models]
         )  # fmt: skip

@@ -7,7 +7,7 @@ import joblib
 from skulmfit.version import __version__
 
 # Parameters that do not change the result, and so must not change the key.
-WITHOUT_EFFECT = ("checkpoint", "device", "features", "memory", "phrases", "pooling", "verbose")
+WITHOUT_EFFECT = ("checkpoint", "device", "features", "memory", "phrases", "pooling", "precision", "verbose")
 
 
 class Identifiable(Protocol):

@@ -64,6 +64,9 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator[Numbers]):
         ends with the same bits as if it had never been cut. What it has kept is removed at its end.
     device : str, default="auto"
         Where to compute: "auto" takes a GPU where there is one, else the CPU.
+    precision : {"float32", "bfloat16"}, default="float32"
+        In what `transform` and the predictions read texts. "bfloat16" is faster on processors that compute it; on
+        others it is float32. It does not change `fit`.
     random_state : int, RandomState or None, default=None
         Seed of everything random. The same int gives the same bits on the same machine, on
         any number of threads.

@@ -72,6 +72,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         memory: Memory = None,
         checkpoint: str | os.PathLike | None = None,
         device: str = "auto",
+        precision: Literal["float32", "bfloat16"] = "float32",
         random_state: int | RandomState | None = None,
         verbose: int = 0,
     ):
@@ -91,6 +92,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         self.memory = memory
         self.checkpoint = checkpoint
         self.device = device
+        self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
 
@@ -337,7 +339,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         return self._outputs_of_texts(self._check_texts(X, reset=False), fitted)
 
     def _outputs_of_texts(self, texts: list[str], fitted: SupervisedState[AnyTargets]) -> list[np.ndarray]:
-        runtime = Runtime.resolve(self.device)
+        runtime = Runtime.resolve(self.device, self.precision)
         return [head_outputs(model, texts, runtime, verbose=self.verbose) for model in fitted.models]
 
     def _explain(self, X: Iterable[str], columns: list[int] | None, *, is_probability: bool) -> Explanations:

@@ -27,7 +27,8 @@ def document_outputs(
     network = nn.Identity() if head is None else head
 
     def outputs(ids: Tensor, lengths: Tensor) -> np.ndarray:
-        pooled = pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE, n_layers=n_layers)
+        with runtime.autocast_reading():
+            pooled = pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE, n_layers=n_layers)
         return network(pooled).cpu().numpy()
 
     rows = np.empty((len(corpus), 0), np.float32)

@@ -33,14 +33,19 @@ class Runtime:
 
     device: torch.device
     training_dtype: torch.dtype
+    reading_dtype: torch.dtype = torch.float32  # of an encoder that is not trained
 
     @classmethod
-    def resolve(cls, device: str = "auto") -> "Runtime":
-        """A device by name; "auto" takes the accelerator where there is one."""
+    def resolve(cls, device: str = "auto", precision: str = "float32") -> "Runtime":
+        """A device by name; "auto" takes the accelerator where there is one.
+
+        With a precision of "bfloat16" encoders read in it, where the device computes it fast.
+        """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         resolved = torch.device(device)
-        return cls(resolved, torch.bfloat16 if _has_fast_bfloat16(resolved) else torch.float32)
+        fast = torch.bfloat16 if _has_fast_bfloat16(resolved) else torch.float32
+        return cls(resolved, fast, fast if precision == "bfloat16" else torch.float32)
 
     def description(self) -> str:
         """The hardware, in words, for a model card."""
@@ -64,6 +69,12 @@ class Runtime:
         """Context in which training computes matrix products in `training_dtype`."""
         enabled = self.training_dtype != torch.float32
         return torch.autocast(self.device.type, dtype=self.training_dtype, enabled=enabled)
+
+    def autocast_reading(self) -> torch.autocast:
+        """Context in which an encoder that is not trained computes in `reading_dtype`."""
+        return torch.autocast(
+            self.device.type, dtype=self.reading_dtype, enabled=self.reading_dtype != torch.float32, cache_enabled=False
+        )
 
     @contextmanager
     def without_cudnn_warning(self) -> Iterator[None]:
