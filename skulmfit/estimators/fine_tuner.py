@@ -63,7 +63,7 @@ class LMFineTuner(TextEstimator[FittedState[LanguageModel]]):
     direction : {"forward", "backward", "both"}, default="forward"
         Which way texts are read. "both" fits two language models, independent of each other. `transform` puts their
         states side by side. An estimator above them takes the mean of what it predicts from each.
-    recipe : {"skulmfit", "paper", "fastai", "multifit"} or Recipe, default="skulmfit"
+    recipe : {"skulmfit", "quick", "paper", "fastai", "multifit"} or Recipe, default="skulmfit"
         Every parameter that is "auto" takes its value from here: our own recipe, found by measurement, a published one,
         or one that you have made. The numbers in brackets below are those of the default.
     epochs : int or "auto", default="auto"

@@ -26,7 +26,7 @@ class ULMFiTRegressor(RegressorMixin, SupervisedEstimator[Numbers]):
         too. To search over `lm__epochs` and the like, give one. A fitted `LMFineTuner` in a
         `sklearn.frozen.FrozenEstimator` is used as it is: so you bring in unlabelled texts, and fine-tune once for many
         estimators.
-    recipe : {"skulmfit", "paper", "fastai", "multifit"} or Recipe, default="skulmfit"
+    recipe : {"skulmfit", "quick", "paper", "fastai", "multifit"} or Recipe, default="skulmfit"
         Every parameter that is "auto" takes its value from here: our own recipe, found by measurement, a published one,
         or one that you have made. A name holds for the language-model stage too, unless `lm` is given. The numbers in
         brackets below are those of the default.

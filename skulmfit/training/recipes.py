@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 
 from skulmfit.nn.dropout import LM_DROPOUTS, PAPER_DROPOUTS, Dropouts
 from skulmfit.training.recipe import EpochsForUpdates, Phase, Recipe
@@ -59,6 +60,15 @@ CLASSIFIER_RECIPES = {
         gradual_unfreezing=False,
     ),
 }  # fmt: skip
+
+# A first look: at most two epochs under a solved head, and a pretrained language model stays as it is.
+_DEFAULT_LM, _DEFAULT = LANGUAGE_MODEL_RECIPES["skulmfit"], CLASSIFIER_RECIPES["skulmfit"]
+LANGUAGE_MODEL_RECIPES["quick"] = replace(
+    _DEFAULT_LM, phases=(Phase("all", EpochsForUpdates(100, most=3)),), least_tokens=1 << 62
+)
+CLASSIFIER_RECIPES["quick"] = replace(
+    _DEFAULT, phases=(*_DEFAULT.phases[:-1], Phase("all", EpochsForUpdates(40, most=2))), learning_rate=4e-3
+)
 
 
 def find_recipe(recipe: str | Recipe, named: Mapping[str, Recipe]) -> Recipe:

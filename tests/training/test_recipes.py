@@ -155,3 +155,19 @@ def test_a_recipe_is_data_that_can_be_printed():
     for recipe in [*CLASSIFIER_RECIPES.values(), *LANGUAGE_MODEL_RECIPES.values()]:
         assert recipe_module.Recipe(**vars(recipe)) == recipe
         assert recipe.schedule.__class__.__name__ in str(recipe)
+
+
+@pytest.mark.parametrize("n_batches", [2, 7, 32, 300])
+def test_the_quick_plan_costs_at_most_a_third_of_the_default(n_batches):
+    def cost(name):  # readings: the regression's, and three for each pass forward and backward
+        (stage,) = plan(name, n_batches)
+        return 1 + 3 * stage.epochs
+
+    assert cost("quick") <= cost("skulmfit") / 3
+
+
+def test_the_quick_plan_leaves_a_pretrained_language_model_as_it_is():
+    (stage,) = lm_plan("quick")
+    assert stage.epochs == 3  # of a new one
+    assert LANGUAGE_MODEL_RECIPES["quick"].least_tokens > 10**15
+    assert LANGUAGE_MODEL_RECIPES["quick"].override(epochs=2).least_tokens == 0
