@@ -9,6 +9,7 @@ import argparse
 import random
 import time
 
+import numpy as np
 from quickstart import read_bbc_news
 
 from skulmfit import ULMFiTClassifier
@@ -45,7 +46,7 @@ PHRASES = {
 }
 
 
-def main():
+def main() -> None:
     """Fit without labels and with 16, and print the accuracy on other articles."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--articles", type=int, default=300, help="to fit on, and as many to test on")
@@ -55,7 +56,7 @@ def main():
     texts = [" ".join(text.split()[:100]) for text, _ in articles]
     labels = [label for _, label in articles]
     n = options.articles
-    few = [label if row < 16 else None for row, label in enumerate(labels[:n])]
+    few = np.array([label if row < 16 else None for row, label in enumerate(labels[:n])], dtype=object)
 
     classifier = ULMFiTClassifier(label_texts=PHRASES, random_state=0)
     for name, known in (("no labels", None), ("16 labels", few)):
