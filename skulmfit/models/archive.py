@@ -89,6 +89,8 @@ class Archive:
 
     def meta(self) -> dict[str, Any]:
         """The JSON."""
+        if _META not in self._entries:
+            raise ValueError("no `save` of skulmfit has written it. Read it with the library that did")
         if self._entries[_META].file_size > _MAX_META:
             raise ValueError(f"more than {_MAX_META} bytes of JSON")
         return json.loads(self[_META].tobytes())
