@@ -13,6 +13,7 @@ from skulmfit.nn.runtime import Runtime, release_free_memory
 from skulmfit.nn.threads import one_thread_an_operation
 from skulmfit.training.callback import Callback, TrainingRun
 from skulmfit.training.checkpoint import OutOfTime
+from skulmfit.training.interruption import undivided
 from skulmfit.training.layer_groups import LayerGroups
 from skulmfit.training.stages import Stage
 from skulmfit.training.task import Task
@@ -135,7 +136,8 @@ class _Loop(TrainingRun):
             if index < self.n_done:
                 continue
             self._load_task()
-            self._update(batch)
+            with undivided():
+                self._update(batch)
         self._load_task()  # where the epoch was at its end
         self._read_losses()
         loss = float(np.average(self._losses, weights=self._weights))

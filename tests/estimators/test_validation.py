@@ -141,7 +141,7 @@ def test_class_weights_multiply_sample_weights():
         ({"learning_rate": "fast"}, "learning_rate must be 'auto' or a number, got 'fast'"),
         (
             {"recipe": "grandmother's"},
-            "is not one of 'skulmfit', 'paper', 'fastai', 'multifit', nor a Recipe",
+            "is not one of 'skulmfit', 'paper', 'fastai', 'multifit', 'quick', nor a Recipe",
         ),
         ({"lr_decay": 0.5}, "lr_decay"),
         ({"batch_size": 1}, "batch_size"),
