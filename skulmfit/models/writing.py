@@ -35,7 +35,7 @@ def written_atomically(path: str | os.PathLike) -> Iterator[BinaryIO]:
     temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
     try:
         remove_remains(target)
-        with open(temporary, "wb") as file, lock_of_file(file):
+        with _new_file(temporary) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -51,6 +51,23 @@ def written_atomically(path: str | os.PathLike) -> Iterator[BinaryIO]:
         raise OSError(f"{os.fspath(path)}: cannot be written, as on a full disk ({error})") from error  # numpy, torch
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that this process has the lock of; until then another may take it for remains and remove it."""
+    while True:
+        with open(path, "wb") as file, lock_of_file(file):
+            if _is_at(file, path):
+                yield file
+                return
+
+
+def _is_at(file: IO, path: Path) -> bool:
+    """Whether an open file still has this name."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    return False
 
 
 def remove_remains(path: Path) -> None:
@@ -96,7 +113,7 @@ def locked(path: Path, what: str, *, wait: bool = False, shared: bool = False) -
                 stack.enter_context(lock_of_file(file, wait=wait, shared=shared))
             except BlockingIOError as error:
                 raise BlockingIOError(f"{what} is in use by another run. Wait for its end, or name another.") from error
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            if _is_at(file, path):
                 break  # else whoever had it before has removed it
         try:
             yield

@@ -135,3 +135,23 @@ def test_who_waits_for_a_lock_gets_it_however_often_it_is_removed(tmp_path):
     for thread in threads:
         thread.join(timeout=60)
     assert counts == {"inside": 0, "most": 1}
+
+
+def test_threads_that_write_one_file_do_not_take_each_others_parts_for_remains(tmp_path):
+    errors = []
+
+    def work():
+        try:
+            for _ in range(50):
+                with written_atomically(tmp_path / "file") as file:
+                    file.write(b"whole")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert errors == []
+    assert [path.name for path in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_bytes() == b"whole"
