@@ -9,8 +9,8 @@ Networks of the shipped model's size, 3 layers of 256/640, on both sides. `langu
 are updates on random ids, 64 x 70 of 12,000 pieces and 64 documents of 100, in tokens a second; `predict` is
 documents of MR a second, from strings; `whole_job` is the seconds of 2,000 texts of MR, a language model of two
 epochs, a classifier of five (fastai's recipe on both sides), and 5,000 texts predicted. `skulmfit` computes in
-float32, `skulmfit_as_it_comes` with bfloat16 where the processor has it; `former` is another checkout of skulmfit,
-given by --former FOLDER.
+float32, `skulmfit_bfloat16` trains as it comes, with bfloat16 where the processor has it, and predicts with
+`precision="bfloat16"`; `former` is another checkout of skulmfit, given by --former FOLDER.
 
 Each measurement is a process of its own; those of different peers take turns. --busy N keeps N other processes busy.
 --fastai-python and --minilm-python name the interpreters of the peers, if they have environments of their own.
@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 V, E, H, LAYERS = 12_000, 256, 640, 3
-WARM_UP, STEPS = 3, 10
+WARM_UP, STEPS = 3, 6
 FASTAI_MOMENTUM = (0.8, 0.7, 0.8)
 
 
@@ -126,29 +126,29 @@ def skulmfit_classifier_step():
     return skulmfit_step(task, network, document_network_groups(network), 64 * 100)
 
 
-def skulmfit_model(epochs):
+def skulmfit_model(epochs, **options):
     """Language model and classifier by fastai's recipe."""
     from skulmfit import LMFineTuner, ULMFiTClassifier
 
     lm = LMFineTuner(recipe="fastai", epochs=epochs)
-    return ULMFiTClassifier(lm, recipe="fastai", epochs=2 if epochs else 1, random_state=0)
+    return ULMFiTClassifier(lm, recipe="fastai", epochs=2 if epochs else 1, random_state=0, **options)
 
 
-def skulmfit_predict():
+def skulmfit_predict(**options):
     """Documents a second of `predict`."""
     texts, labels = mr("train")
-    model = skulmfit_model(0).fit(texts[:64], labels[:64])
+    model = skulmfit_model(0, **options).fit(texts[:64], labels[:64])
     model.predict(texts[:64])
     started = time.perf_counter()
     model.predict(texts[-1000:])
     return 1000 / (time.perf_counter() - started)
 
 
-def skulmfit_whole_job():
+def skulmfit_whole_job(**options):
     """Seconds from strings to predictions."""
     texts, labels = mr("train")
     started = time.perf_counter()
-    skulmfit_model(1).fit(texts[:2000], labels[:2000]).predict(texts[2000:7000])
+    skulmfit_model(1, **options).fit(texts[:2000], labels[:2000]).predict(texts[2000:7000])
     return time.perf_counter() - started
 
 
@@ -322,7 +322,7 @@ def minilm_predict():
 PARTS = ("language_model_step", "classifier_step", "predict", "whole_job")
 PEERS = {
     "skulmfit": PARTS,
-    "skulmfit_as_it_comes": PARTS,
+    "skulmfit_bfloat16": PARTS,
     "former": ("language_model_step", "classifier_step", "predict", "whole_job"),
     "fastai": PARTS,
     "minilm": ("predict",),
@@ -331,12 +331,13 @@ PEERS = {
 
 def measure(peer, part):
     """The figure of one part, in this process."""
-    prefix = "skulmfit" if peer in ("skulmfit_as_it_comes", "former") else peer
+    prefix = "skulmfit" if peer in ("skulmfit_bfloat16", "former") else peer
     if peer in ("skulmfit", "former"):
         from skulmfit.nn import runtime
 
         runtime._has_fast_bfloat16 = lambda device: False
-    return globals()[f"{prefix}_{part}"]()
+    options = {"precision": "bfloat16"} if peer == "skulmfit_bfloat16" and part in ("predict", "whole_job") else {}
+    return globals()[f"{prefix}_{part}"](**options)
 
 
 def figure(peer, part, options):
@@ -391,6 +392,7 @@ def main():
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--busy", type=int, default=0, help="other processes that compute all the time")
+    parser.add_argument("--already-busy", action="store_true", help="the busy processes run already: start none")
     parser.add_argument("--fastai-python", default=sys.executable)
     parser.add_argument("--minilm-python", default=sys.executable)
     parser.add_argument("--former", type=Path, help="another checkout of skulmfit")
@@ -408,7 +410,7 @@ def main():
     elif options.table:
         table(options.results)
     else:
-        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)]
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(0 if options.already_busy else options.busy)]
         try:
             _take_turns(options)
         finally:

@@ -78,7 +78,8 @@ def remove_remains(path: Path) -> None:
     for remains in path.parent.iterdir():
         if name.fullmatch(remains.name):
             with suppress(OSError), open(remains, "rb") as file, lock_of_file(file, wait=False):
-                remains.unlink()
+                if _is_at(file, remains):  # else another has removed it, and its writer has begun anew
+                    remains.unlink()
 
 
 @contextmanager

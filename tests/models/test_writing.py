@@ -6,9 +6,11 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 
 import pytest
 
+from skulmfit.models import writing
 from skulmfit.models.writing import locked, remove_remains, written_atomically
 
 KILLED_AS_IT_WRITES = """
@@ -55,6 +57,21 @@ def test_what_another_thread_is_writing_is_no_remains(tmp_path):
         assert path.read_bytes() == b"fast"
     assert path.read_bytes() == b"slow"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_part_that_was_begun_anew_under_the_same_name_is_no_remains(tmp_path, monkeypatch):
+    remains = tmp_path / f"model.npz.{'0' * 32}.part"
+    remains.touch()
+
+    @contextmanager
+    def lock_that_came_late(file, **options):  # another has removed the file in between, and its writer began anew
+        remains.unlink()
+        remains.write_bytes(b"new")
+        yield
+
+    monkeypatch.setattr(writing, "lock_of_file", lock_that_came_late)
+    remove_remains(tmp_path / "model.npz")
+    assert remains.read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o664, 0o640])
