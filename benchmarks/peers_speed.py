@@ -410,7 +410,8 @@ def main():
     elif options.table:
         table(options.results)
     else:
-        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(0 if options.already_busy else options.busy)]
+        started = 0 if options.already_busy else options.busy
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(started)]
         try:
             _take_turns(options)
         finally:

@@ -23,6 +23,7 @@ except ImportError:
 
 CHUNK_SIZE = 256  # tokens per chunk of a long document
 _TOKENS_PER_BATCH = 1 << 14  # padded: bounds memory, whatever the lengths
+_DOCUMENTS_PER_BATCH = 64  # on a CPU: more fill its caches, and few texts would be work for one thread alone
 _BATCHES_BETWEEN_RELEASES = 10
 
 
@@ -30,7 +31,8 @@ def batches_in_order(
     corpus: TokenCorpus, runtime: Runtime, verbose: int
 ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
     """Indices, padded ids (B, T) and lengths (B,) of batches in canonical order."""
-    batches = document_batches(corpus.lengths, canonical_order(corpus), len(corpus) or 1, _TOKENS_PER_BATCH)
+    most = _DOCUMENTS_PER_BATCH if runtime.device.type == "cpu" else max(len(corpus), 1)
+    batches = document_batches(corpus.lengths, canonical_order(corpus), most, _TOKENS_PER_BATCH)
     for n_done, indices in enumerate(_progress_bar(batches, verbose)):
         if n_done % _BATCHES_BETWEEN_RELEASES == _BATCHES_BETWEEN_RELEASES - 1:
             release_free_memory()

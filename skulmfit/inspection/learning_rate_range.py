@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 _WORSE = 4.0  # times the least loss: there fastai's lr_find ends
 
 
+class _AtLeast(EpochsForUpdates):
+    """As many epochs as it takes to make a number of updates."""
+
+    def epochs(self, n_batches: int) -> int:
+        """Epochs of `n_batches` updates each."""
+        return -(-self.updates // n_batches)
+
+
 class LearningRateDisplay:
     """The loss while the learning rate rises: which rates are too low, which too high.
 
@@ -75,7 +83,7 @@ class LearningRateDisplay:
         low, high : float, default=1e-6, 1.0
             First and last rate of the highest layer group.
         n_updates : int, default=100
-            About so many: whole epochs that come nearest to it.
+            At least so many: the last epoch is made whole.
         ax : matplotlib Axes, optional
             Where to draw; by default on a new figure.
 
@@ -91,7 +99,7 @@ class LearningRateDisplay:
         copy = clone(estimator)
         copy.set_params(
             recipe=replace(
-                copy._resolved_recipe(), phases=(Phase("all", EpochsForUpdates(n_updates, most=n_updates)),),
+                copy._resolved_recipe(), phases=(Phase("all", _AtLeast(n_updates, most=n_updates)),),
                 learning_rate=high, schedule=ExponentialRise(high / low), least_tokens=0,
             ),
             epochs="auto", learning_rate="auto", early_stopping=False, checkpoint=None,

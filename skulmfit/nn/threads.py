@@ -4,6 +4,7 @@ Torch's own threads meet at a barrier in every operation, thousands of times in 
 keeps one of them from running, all wait. Threads that share nothing until the end do not.
 """
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -67,20 +68,40 @@ def one_thread_an_operation() -> Iterator[int]:
         _limit.leave()
 
 
+@contextmanager
+def without_denormals() -> Iterator[None]:
+    """Context in which this thread takes numbers below 1e-38 for 0: a processor computes with them 100 times slower.
+
+    The gates of a trained layer are often shut, and what comes back through them is that small. Torch cannot say how a
+    thread is set, so Python's own numbers are asked: the setting is the processor's.
+    """
+    was_without = math.nextafter(0.0, 1.0) * 1.0 == 0.0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(was_without)
+
+
 def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Results of a function for items, in their order, computed by as many threads as torch may use.
 
     What it computes does not depend on their number. Only a few items are under way at a time, so memory is bounded.
     """
+
+    def result(item: Item) -> Result:
+        with without_denormals():
+            return function(item)
+
     with one_thread_an_operation() as n_side_by_side:
         if n_side_by_side == 1:
-            yield from map(function, items)
+            yield from map(result, items)
             return
         with ThreadPoolExecutor(n_side_by_side) as pool:
             under_way: deque[Future[Any]] = deque()
             try:
                 for item in items:
-                    under_way.append(pool.submit(function, item))
+                    under_way.append(pool.submit(result, item))
                     if len(under_way) > n_side_by_side:
                         yield under_way.popleft().result()
                 while under_way:

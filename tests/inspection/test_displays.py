@@ -84,7 +84,7 @@ def test_a_range_test_raises_the_rate_and_leaves_the_estimator_alone():
 
 def test_a_language_model_has_a_range_too():
     display = LearningRateDisplay.from_estimator(small_lm(), TEXTS, n_updates=10)
-    assert 5 <= len(display.losses) <= 20  # whole epochs
+    assert 10 <= len(display.losses) < 20  # whole epochs
 
 
 def test_the_suggestion_is_where_the_loss_falls_fastest():

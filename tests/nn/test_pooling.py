@@ -52,6 +52,12 @@ def test_a_document_is_pooled_as_if_it_were_alone(encoder, monkeypatch):
         np.testing.assert_allclose(row, alone, atol=1e-6)
 
 
+def test_a_hundred_short_documents_are_work_for_two_threads():
+    corpus = TokenCorpus.from_documents([document(3)] * 100)
+    batches = passes.batches_in_order(corpus, Runtime(torch.device("cpu"), torch.float32), verbose=0)
+    assert [len(indices) for indices, _, _ in batches] == [64, 36]
+
+
 def test_the_padding_symbol_does_not_matter(encoder):
     lengths, padded = torch.tensor([3, 20]), torch.from_numpy(np.stack([document(20), document(20)]))
     with torch.no_grad():

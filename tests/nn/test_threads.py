@@ -57,6 +57,27 @@ def test_few_items_are_under_way_at_a_time(n_threads):
     assert torch.get_num_threads() == n_threads
 
 
+SMALLEST = np.array([1e-40], np.float32)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_numbers_below_the_normal_ones_are_0_inside_and_stay_outside(n, n_threads):
+    torch.set_num_threads(n)
+    inside = list(map_in_threads(lambda factor: (torch.from_numpy(SMALLEST) * factor).item(), [1.0, 2.0]))
+    assert inside == [0.0, 0.0]
+    assert (torch.from_numpy(SMALLEST) * 2.0).item() == pytest.approx(2e-40)
+
+
+def test_who_wants_them_to_be_0_keeps_that(n_threads):
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    try:
+        list(map_in_threads(abs, [1]))
+        assert (torch.from_numpy(SMALLEST) * 2.0).item() == 0.0
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def test_an_error_comes_through_and_the_setting_is_put_back(n_threads):
     def fail(item):
         raise KeyError(item)
