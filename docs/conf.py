@@ -28,6 +28,8 @@ suppress_warnings = ["config.cache"]  # the order of the gallery is a list
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
+default_role = "code"  # single backticks in docstrings and in the gallery
+
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections say the types
 numpydoc_show_class_members = False
@@ -92,6 +94,12 @@ def link_to_pages(app, name, source):
         source[0] = re.sub(rf"\]\((?:\.\./)+{file}\)", rf"](/{page})", source[0])
 
 
+def end_blocks(app, name, source):
+    """Leave out the empty line that doctest needs at the end of a block."""
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
+
+
 def setup(app):
     """Connect what is above."""
     app.connect("source-read", link_to_pages)
+    app.connect("source-read", end_blocks)
