@@ -4,6 +4,8 @@ They are read again when the encoder has moved: every few epochs if it began wit
 ever if it began as a language model.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -19,6 +21,8 @@ from skulmfit.text.token_corpus import TokenCorpus
 # Share of its norm by which an encoder's weights may change. Fine-tuning `en` on 60 texts changes them by 0.008. Random
 # weights, which change by 0.2 in 20 epochs, do not find a word in a beginning that is read once (docs/log).
 _CHANGE = 0.02
+_STEP = 64  # beginnings are multiples of it, so that many are equally long and read together
+_TOKENS_AT_A_TIME = 1 << 14  # bounds memory
 
 
 class Beginnings:
@@ -28,13 +32,13 @@ class Beginnings:
     ----------
     corpus : TokenCorpus
     longest_end : int
-        No end is longer. A beginning is a number of whole chunks, none for most documents.
+        No end is longer, and none of a cut document is much shorter.
     runtime : Runtime
     """
 
     def __init__(self, corpus: TokenCorpus, longest_end: int, runtime: Runtime):
         cuts = np.maximum(corpus.lengths - longest_end, 0)
-        self._cuts = -(-cuts // CHUNK_SIZE) * CHUNK_SIZE
+        self._cuts = -(-cuts // _STEP) * _STEP
         self.corpus, self.runtime = corpus, runtime
         self._long = np.flatnonzero(self._cuts)
         cut_off = (document[cut:] for document, cut in zip(corpus, self._cuts))
@@ -47,8 +51,7 @@ class Beginnings:
         if not len(self._long) or self._is_near(encoder):
             return
         self._weights = [param.detach().clone() for param in encoder.layers.parameters()]
-        # Documents whose beginnings are equally long are read together.
-        groups = [self._long[self._cuts[self._long] == cut] for cut in np.unique(self._cuts[self._long])]
+        groups = list(self._equally_long())
 
         @torch.no_grad()  # which holds for a thread
         def read_group(rows: np.ndarray) -> Beginning:
@@ -61,6 +64,13 @@ class Beginnings:
         with evaluating(encoder, self.runtime):
             joined = joined_beginnings(list(in_parallel(read_group, groups, self.runtime)))
         self._read = joined.rows(self.runtime.tensor(np.argsort(np.concatenate(groups))))
+
+    def _equally_long(self) -> Iterator[np.ndarray]:
+        """Long documents whose beginnings are equally long, a bounded number of tokens at a time."""
+        for cut in np.unique(self._cuts[self._long]):
+            rows = self._long[self._cuts[self._long] == cut]
+            most = max(_TOKENS_AT_A_TIME // cut, 1)
+            yield from np.split(rows, range(most, len(rows), most))
 
     def _is_near(self, encoder: Encoder) -> bool:
         pairs = list(zip(encoder.layers.parameters(), self._weights))

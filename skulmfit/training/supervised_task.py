@@ -17,7 +17,7 @@ from skulmfit.text.document_batches import bucketed_order, document_batches, mer
 from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.training.task import BatchLoss
 
-MAX_BACKPROP = 1400  # fastai's 20 * 70: gradients reach this far back from the end of a batch
+MAX_BACKPROP = 320  # gradients reach this far back from the end of a document (docs/log)
 _TOKENS_PER_BATCH = 1 << 14  # padded, within the reach of gradients: bounds memory, whatever the lengths
 
 

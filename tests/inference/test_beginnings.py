@@ -24,6 +24,7 @@ LENGTHS = [32, 6, 25, 31, 1, 18, 24, 10] * 2
 @pytest.fixture(autouse=True)
 def short_chunks(monkeypatch):
     monkeypatch.setattr(module, "CHUNK_SIZE", 8)
+    monkeypatch.setattr(module, "_STEP", 8)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def corpus():
     return TokenCorpus.from_documents([rng.integers(2, 60, n) for n in LENGTHS])
 
 
-def test_a_beginning_is_a_number_of_whole_chunks_and_the_end_is_what_gradients_reach(corpus):
+def test_a_beginning_is_a_number_of_whole_steps_and_the_end_is_what_gradients_reach(corpus):
     assert Beginnings(corpus, 10, CPU).ends.lengths.tolist() == [8, 6, 9, 7, 1, 10, 8, 10] * 2
     assert Beginnings(corpus, 32, CPU).ends is corpus
 
@@ -64,6 +65,12 @@ def test_a_training_pools_the_same_positions_and_gradients_reach_the_ends_alone(
     pooled.sum().backward()
     touched = encoder.embedding.grad.abs().sum(dim=1).nonzero()[:, 0].tolist()
     assert touched == [*range(26, 34), *range(34, 40)]
+
+
+def test_a_bounded_number_of_tokens_is_read_at_a_time(encoder, corpus, n_read, monkeypatch):
+    monkeypatch.setattr(module, "_TOKENS_AT_A_TIME", 32)
+    Beginnings(corpus, 10, CPU).read(encoder, 1)
+    assert sorted(n_read) == [1, 1, 1, 1, 2, 2, 2]  # 4 of 24 tokens, 4 of 16, 2 of 8
 
 
 LONG_TEXTS = [f"{'zebra' if row % 2 else 'plain'} {'and so on it went ' * 6}" for row in range(16)]
