@@ -34,6 +34,7 @@ autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections say the types
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+toc_object_entries_show_parents = "hide"  # "plot", not "LearningRateDisplay.plot": the side is narrow
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",

@@ -1,5 +1,6 @@
 """What tests of the training commands share: runs under torchrun, runs that are killed, a disk that is full."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+import skulmfit
 from skulmfit.models.registry import load_pretrained
 
 WORDS = "time year people way day man thing woman life child world school state family student group".split()
@@ -29,8 +31,11 @@ main()
 
 
 def run(command):
-    """What a command prints."""
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent).stdout
+    """What a command prints that imports the skulmfit under test: the installed one, or that of an unpacked sdist."""
+    folders = [str(Path(skulmfit.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    here = Path(__file__).parent
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=here, env=environment).stdout
 
 
 def same_weights(one, other):
