@@ -357,7 +357,6 @@ def test_two_processes_have_the_gradients_of_one_on_the_whole_batch(encoded, tmp
             np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.slow
 def test_torchrun_trains_and_resumes_to_the_same_weights(encoded, tmp_path):
     train = [*TORCHRUN, "-m", "skulmfit.pretraining", "train", "--folder", str(encoded), *SIZES]
     run([*train, "--output", str(tmp_path / "whole.npz")])
