@@ -35,7 +35,9 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
 
     `fit` runs two stages. The language model is fine-tuned on the texts, labels ignored. Then its whole encoder gets
     a head on its pooled states and is fine-tuned on the labels, with discriminative learning rates and slanted
-    triangular schedules. The head starts as a logistic regression on the features of the encoder as it is.
+    triangular schedules. The head starts as a logistic regression on the features of the encoder as it is. Every update
+    also draws the sentence vectors of a class together (Khosla et al. 2020). In the end the head is a logistic
+    regression on what `transform` gives.
     Where y is an indicator matrix, every text may have several labels or none. With `label_texts`, phrases for the
     classes, it needs few labels or none: see docs/guide/labels-in-words.
 
@@ -67,7 +69,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     weight_decay : float or "auto", default="auto"
         Decoupled weight decay (0.01).
     hidden_dim : int, default=50
-        Width of the head's hidden layer.
+        Width of the head's hidden layer; of the default's head, while it is trained.
     label_smoothing : float or "auto", default="auto"
         Share of the target spread over all classes (0).
     class_weight : dict, "balanced" or None, default=None
@@ -112,8 +114,8 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         The recipe with the parameters given in place of its own.
     history_ : list of dict
         One row per epoch, language-model stage first: stage, epoch, loss, updates, seconds; with early stopping or
-        validation texts also validation_loss and validation_score, which is what `score` gives. It prints as a table,
-        and has `to_frame()`.
+        validation texts also validation_loss and validation_score, which is what `score` gives with the head as it is
+        after the epoch. It prints as a table, and has `to_frame()`.
     loss_curve_ : list of float
         The loss of every update, in the order of `history_`.
     stages_ : list of Stage
@@ -138,6 +140,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     References
     ----------
     J. Howard and S. Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018.
+    P. Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020.
 
     Examples
     --------

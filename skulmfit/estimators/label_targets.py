@@ -36,6 +36,7 @@ class Labels(ClassTargets):
         Weight of each class in the loss.
     """
 
+    has_classes = True
     classes: np.ndarray
     class_weights: np.ndarray | None = None
 

@@ -1,4 +1,4 @@
-"""The regressions that a head starts from: scikit-learn's, on features of the encoder before it is fine-tuned."""
+"""The regressions that solve a head: scikit-learn's, on features of the encoder, before and after fine-tuning."""
 
 import warnings
 

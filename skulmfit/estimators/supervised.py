@@ -279,6 +279,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
             targets.training_loss(recipe),
             targets.solve,
             targets.score,
+            targets.has_classes,
         )
 
     def _as_fitted(

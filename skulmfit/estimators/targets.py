@@ -18,6 +18,8 @@ from skulmfit.training.supervised_task import OutputLoss
 class Targets(ABC):
     """A kind of targets, as learnt from the y of a fit."""
 
+    has_classes = False  # whether encoded targets are the one class of each text
+
     @property
     @abstractmethod
     def n_outputs(self) -> int:
@@ -45,7 +47,7 @@ class Targets(ABC):
 
     @abstractmethod
     def solve(self, readings: Readings) -> Solution:
-        """Weight (C, F) and bias (C,) of the linear model of features that a head starts from."""
+        """Weight (C, F) and bias (C,) of the linear model of features that solves a head."""
 
     @property
     @abstractmethod

@@ -106,10 +106,13 @@ class Features(nn.Module):
             chosen = by_pooling[:, [POOLINGS.index(pooling) for pooling in self.poolings]]
             parts.append(chosen.flatten(1) * self.kind.pooled_scale)
         if self.sentence_dim:
-            last_layer = by_pooling[..., -self.embedding_dim :].flatten(1)  # (B, 3*E)
-            vectors = F.normalize(F.linear(last_layer, self.weight, self.bias), dim=1)  # (B, D)
-            parts.append(vectors * self.kind.sentence_scale)
+            parts.append(self.sentence_vectors(pooled) * self.kind.sentence_scale)
         return torch.cat(parts, dim=1)
+
+    def sentence_vectors(self, pooled: Tensor) -> Tensor:
+        """Map pooled states (B, 3*W) to sentence vectors (B, D) of length 1."""
+        last_layer = pooled.unflatten(1, (len(POOLINGS), -1))[..., -self.embedding_dim :].flatten(1)  # (B, 3*E)
+        return F.normalize(F.linear(last_layer, self.weight, self.bias), dim=1)
 
 
 class Similarities(nn.Module):

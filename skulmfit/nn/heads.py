@@ -58,9 +58,10 @@ class PoolingHead(nn.Module):
 
 
 class SolvedHead(nn.Module):
-    """A linear layer that starts as a regression on features of the encoder, plus a small network of two layers.
+    """A linear layer, which a regression on features of the encoder solves, plus a small network of two layers.
 
-    The small network has ReLU between its layers. It adds nothing at first: its last weights start at zero.
+    The small network has ReLU between its layers. It adds something in training only: a solution sets its last weights
+    to zero.
     """
 
     def __init__(self, features: Features, n_outputs: int, head_dim: int, dropouts: tuple[float, float] = (0.4, 0.1)):
@@ -78,10 +79,12 @@ class SolvedHead(nn.Module):
         return self.features.n_layers
 
     def solve(self, weight: Tensor, bias: Tensor) -> None:
-        """Start from a solution: weight (C, F) and bias (C,) on the features."""
+        """Take a solution, weight (C, F) and bias (C,) on the features, in place of all that was learnt."""
         with torch.no_grad():
             self.linear.weight.copy_(weight)
             self.linear.bias.copy_(bias)
+            self.correction.weight.zero_()
+            self.correction.bias.zero_()
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Map pooled states (B, 3*W) to outputs (B, C)."""

@@ -51,6 +51,12 @@ class DocumentNetwork(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor, *, chunk_size: int, beginning: Beginning | None = None) -> Tensor:
         """Outputs (B, C) of right-padded documents, ids (B, T) with lengths (B,); see `pool_documents`."""
+        pooled = self.pool(ids, lengths, chunk_size=chunk_size, beginning=beginning)
+        with torch.autocast(ids.device.type, enabled=False):
+            return self.head(pooled)
+
+    def pool(self, ids: Tensor, lengths: Tensor, *, chunk_size: int, beginning: Beginning | None = None) -> Tensor:
+        """What the head sees of documents, pooled states (B, 3*W), float32."""
 
         def pooled_states(shard: Shard) -> tuple[list[Tensor], None]:
             own = lengths[shard.rows]
@@ -60,6 +66,4 @@ class DocumentNetwork(nn.Module):
                 draw=shard.draw, beginning=None if beginning is None else beginning.rows(shard.rows),
             )], None  # fmt: skip
 
-        pooled = torch.cat([own for (own,), _ in in_shards(pooled_states, len(ids), self.encoder)])
-        with torch.autocast(ids.device.type, enabled=False):
-            return self.head(pooled.float())
+        return torch.cat([own for (own,), _ in in_shards(pooled_states, len(ids), self.encoder)]).float()

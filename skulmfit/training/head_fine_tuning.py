@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
 from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.training.callback import Callback
+from skulmfit.training.contrastive_task import ContrastiveTask
 from skulmfit.training.early_stopping import EarlyStopping
 from skulmfit.training.history import History
 from skulmfit.training.layer_groups import HEAD, document_network_groups
@@ -32,7 +34,7 @@ Solution = tuple[np.ndarray, np.ndarray]  # weight (C, F) and bias (C,) of a lin
 
 @dataclass(frozen=True, eq=False)
 class WordReadings:
-    """What is read of the classes in words, as features of the encoder before it is fine-tuned.
+    """What is read of the classes in words, as features of the encoder.
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ class WordReadings:
 
 @dataclass(frozen=True, eq=False)
 class Readings:
-    """What the regression that a solved head starts from is made of: features of the encoder before it is fine-tuned.
+    """What the regression of a solved head is made of: features of the encoder, before it is fine-tuned or after.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Head:
-    """A head to be trained: its sizes, the losses of its outputs, and the regression that a solved head starts from.
+    """A head to be trained: its sizes, the losses of its outputs, and the regression of a solved head.
 
     Parameters
     ----------
@@ -112,9 +114,11 @@ class Head:
     training_loss : callable
         The same in training, with label smoothing for example.
     solve : callable
-        The regression that a solved head starts from.
+        The regression that a solved head starts from, and ends with.
     score : callable
         Of outputs (n, C) and targets (n, ...): what is shown beside the loss of validation data.
+    has_classes : bool
+        Whether a target is the one class of a document, so that those of a class can be drawn together.
     """
 
     n_outputs: int
@@ -123,6 +127,7 @@ class Head:
     training_loss: OutputLoss
     solve: Solver
     score: OutputScore
+    has_classes: bool
 
     def shape(self, language_model: LanguageModel, recipe: Recipe) -> HeadShape:
         """Its shape on the encoder of a language model."""
@@ -148,8 +153,8 @@ def fine_tune_with_head(
     """Put a head on a language model's encoder, and train both by the stages of a recipe.
 
     The paper's head starts from nothing. A solved head starts as the best linear model of features that are computed
-    once, before any layer trains. First weights and dropout draw from torch's random state, which the caller has
-    seeded.
+    once, before any layer trains; if sentence vectors are among them, it ends as the best one of the features that the
+    encoder gives then. First weights and dropout draw from torch's random state, which the caller has seeded.
 
     Parameters
     ----------
@@ -177,7 +182,8 @@ def fine_tune_with_head(
     """
     shape = head.shape(language_model, recipe)
     network = with_new_head(language_model, shape, recipe).to(runtime.device)
-    if words is not None and not (isinstance(network.head, SolvedHead) and network.head.features.sentence_dim):
+    has_vectors = isinstance(network.head, SolvedHead) and network.head.features.sentence_dim > 0  # of sentences
+    if words is not None and not has_vectors:
         raise ValueError(
             "label_texts needs sentence vectors under the head: a recipe whose features are 'auto', 'combined' or "
             "'sentence', and a language model that was taught by a sentence encoder, such as 'en'."
@@ -185,17 +191,23 @@ def fine_tune_with_head(
     beginnings = Beginnings(examples.corpus, MAX_BACKPROP, runtime)
     if isinstance(network.head, SolvedHead):
         _solve(network.encoder, network.head, head.solve, examples, words, beginnings)
+    trained = examples
     if words is not None:  # a class without examples would be forgotten
-        examples = examples.beside(words.phrases)
-        beginnings = Beginnings(examples.corpus, MAX_BACKPROP, runtime)
+        trained = examples.beside(words.phrases)
+        beginnings = Beginnings(trained.corpus, MAX_BACKPROP, runtime)
     groups, history = document_network_groups(network), History()
-    tasks = _Tasks(network, head, examples, validation, runtime, batch_size(recipe, len(examples.corpus)), beginnings)
+    contrast = recipe.contrast if head.has_classes and has_vectors else 0.0
+    size = batch_size(recipe, len(trained.corpus))
+    tasks = _Tasks(network, head, trained, validation, runtime, size, contrast, beginnings)
     stages = recipe.stages(list(groups), lambda alone: tasks.new(alone).n_batches())
     is_finished = train(
         network, groups, [(stage, tasks.new(list(stage.learning_rates) == [HEAD])) for stage in stages],
         settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,
         callbacks=[EarlyStopping(patience), history, *callbacks],
     )  # fmt: skip
+    if stages and isinstance(network.head, SolvedHead) and has_vectors:
+        anew = Beginnings(examples.corpus, MAX_BACKPROP, runtime)
+        _solve(network.encoder, network.head, head.solve, examples, words, anew)
     model = FineTunedModel.from_network(network, language_model, shape)
     return model, Outcome(stages, history.rows, interrupted=not is_finished, losses=history.losses)
 
@@ -216,7 +228,7 @@ def with_new_head(language_model: LanguageModel, shape: HeadShape, recipe: Recip
 def _solve(
     encoder: Encoder, head: SolvedHead, solve: Solver, examples: Examples, words: Words | None, beginnings: Beginnings
 ) -> None:
-    """Start the head from a regression on the features of the encoder as it is."""
+    """Make the head a regression on the features of the encoder as it is."""
 
     def features(corpus: TokenCorpus) -> np.ndarray:
         if not len(corpus):
@@ -251,6 +263,7 @@ class _Tasks:
     validation: Examples | None
     runtime: Runtime
     batch_size: int
+    contrast: float
     beginnings: Beginnings
 
     def new(self, head_alone: bool) -> SupervisedTask:
@@ -258,9 +271,12 @@ class _Tasks:
         validation = None
         if self.validation is not None:
             validation = self._of(kind, self.validation, self.head.loss, score=self.head.score)
+        trained = partial(ContrastiveTask, weight=self.contrast) if self.contrast and not head_alone else kind
         return self._of(
-            kind, self.examples, self.head.training_loss, validation=validation, beginnings=self.beginnings
+            trained, self.examples, self.head.training_loss, validation=validation, beginnings=self.beginnings
         )  # fmt: skip
 
-    def _of(self, kind: type[SupervisedTask], examples: Examples, loss: OutputLoss, **options: Any) -> SupervisedTask:
+    def _of(
+        self, kind: Callable[..., SupervisedTask], examples: Examples, loss: OutputLoss, **options: Any
+    ) -> SupervisedTask:
         return kind(self.network, examples, self.runtime, loss=loss, batch_size=self.batch_size, **options)

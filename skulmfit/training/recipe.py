@@ -111,6 +111,10 @@ class Recipe:
     features : str, optional
         Of a classifier. None is the paper's head, which learns from nothing. Else the head starts as a regression on
         these features of the encoder as it is, see `LMFineTuner`; "auto" takes what suits the language model.
+    contrast : float, default=0.0
+        Of a classifier whose features have sentence vectors, with one class a text: weight of the supervised
+        contrastive loss (Khosla et al. 2020), by which an update draws the sentence vectors of a class together. Beside
+        each document stands another one of its class.
     least_tokens : int, default=0
         Of a pretrained language model. Fewer tokens than these leave it as it is.
 
@@ -138,6 +142,7 @@ class Recipe:
     label_smoothing: float = 0.0
     gradual_unfreezing: bool = True
     features: str | None = None
+    contrast: float = 0.0
     least_tokens: int = 0
 
     def __repr__(self) -> str:
@@ -165,7 +170,7 @@ class Recipe:
             raise TypeError(f"phases of a Recipe must be a tuple of Phase, got {self.phases!r}.")
         for name in ("learning_rate", "lr_decay"):
             check_number(getattr(self, name), f"{name} of a Recipe", Real, low=0, bounds="neither")
-        for name in ("dropout_multiplier", "weight_decay", "alpha", "beta"):
+        for name in ("dropout_multiplier", "weight_decay", "alpha", "beta", "contrast"):
             check_number(getattr(self, name), f"{name} of a Recipe", Real, low=0)
         for name in ("clip", "lowest_rate"):
             if getattr(self, name) is not None:

@@ -42,7 +42,7 @@ CLASSIFIER_RECIPES = {
             Phase("all", EpochsForUpdates(150, most=8, least=5)),
         ),
         learning_rate=2e-3, lr_decay=1.6, batch_size="auto", dropouts=PAPER_DROPOUTS, dropout_multiplier=0.2,
-        weight_decay=0.01, clip=1.0, betas=(0.7, 0.99), gradual_unfreezing=False, features="auto",
+        weight_decay=0.01, clip=1.0, betas=(0.7, 0.99), gradual_unfreezing=False, features="auto", contrast=1.0,
     ),
     "paper": Recipe(
         phases=(Phase(1, 1), Phase("one by one", 1), Phase("all", 46)), learning_rate=0.01, lr_decay=2.6, batch_size=64,

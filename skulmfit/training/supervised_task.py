@@ -18,7 +18,7 @@ from skulmfit.text.token_corpus import TokenCorpus
 from skulmfit.training.task import BatchLoss
 
 MAX_BACKPROP = 320  # gradients reach this far back from the end of a document (docs/log)
-_TOKENS_PER_BATCH = 1 << 14  # padded, within the reach of gradients: bounds memory, whatever the lengths
+TOKENS_PER_BATCH = 1 << 14  # padded, within the reach of gradients: bounds memory, whatever the lengths
 
 
 OutputLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # of outputs (B, C), targets (B, ...) and weights (B,)
@@ -83,16 +83,25 @@ class SupervisedTask:
 
     def _split(self, rng: np.random.Generator) -> list[np.ndarray]:
         order = bucketed_order(self._lengths, rng)
-        batches = document_batches(self._lengths, order, self.batch_size, _TOKENS_PER_BATCH)
+        batches = document_batches(self._lengths, order, self.batch_size, TOKENS_PER_BATCH)
         batches = merge_single_documents(batches)
         return [batches[index] for index in rng.permutation(len(batches))]
 
     def loss(self, batch: np.ndarray) -> BatchLoss:
-        """Loss of one batch, the longest documents first, so that the rows of a shard are of similar length."""
+        """Loss of one batch."""
+        pooled, batch = self._pool(batch)
+        with torch.autocast(self.runtime.device.type, enabled=False):
+            outputs = self.network.head(pooled)
+        return self._batch_loss(outputs, batch)
+
+    def _pool(self, batch: np.ndarray) -> tuple[Tensor, np.ndarray]:
+        """Pooled states (B, 3*W) of the documents of a batch, and which they are, the longest ones first.
+
+        So the rows of a shard are of similar length.
+        """
         batch = batch[np.argsort(-self._lengths[batch], kind="stable")]
         ids, lengths = map(self.runtime.tensor, pad(self.beginnings.ends, batch))
-        outputs = self.network(ids, lengths, chunk_size=CHUNK_SIZE, beginning=self.beginnings.of(batch))
-        return self._batch_loss(outputs, batch)
+        return self.network.pool(ids, lengths, chunk_size=CHUNK_SIZE, beginning=self.beginnings.of(batch)), batch
 
     def _batch_loss(self, outputs: Tensor, batch: np.ndarray) -> BatchLoss:
         index = self.runtime.tensor(batch)

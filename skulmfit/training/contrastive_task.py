@@ -1,0 +1,69 @@
+"""The contrastive task: beside their loss, documents of one class are drawn together, and those of others apart."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from skulmfit.nn.heads import SolvedHead
+from skulmfit.nn.networks import DocumentNetwork
+from skulmfit.nn.runtime import Runtime
+from skulmfit.nn.target_losses import contrastive_loss
+from skulmfit.training.supervised_task import TOKENS_PER_BATCH, Examples, SupervisedTask
+from skulmfit.training.task import BatchLoss
+
+_TEMPERATURE = 0.1  # of the similarities (docs/log)
+_LARGE = 32  # documents of a batch that has enough of each class by itself
+
+
+class ContrastiveTask(SupervisedTask):
+    """To the loss of the outputs comes the supervised contrastive loss of the sentence vectors, times `weight`.
+
+    In small batches every document stands beside another one of its class, in large ones only that which would be the
+    only one of its class. The targets are classes (n_documents,).
+    """
+
+    def __init__(
+        self, network: DocumentNetwork, examples: Examples, runtime: Runtime, *, weight: float, **options: Any
+    ):
+        super().__init__(network, examples, runtime, **options)
+        if not isinstance(network.head, SolvedHead):
+            raise TypeError("The contrastive loss needs a head with sentence vectors.")
+        self.weight, self.features, self._classes = weight, network.head.features, examples.targets
+
+    def _split(self, rng: np.random.Generator) -> list[np.ndarray]:
+        if self.batch_size >= _LARGE:
+            batches = super()._split(rng)
+            lonely = [batch[_is_alone(self._classes[batch])] for batch in batches]
+        else:  # random neighbours have more to tell each other than those of one length, and cost little
+            size = min(self.batch_size, max(TOKENS_PER_BATCH // int(2 * self._lengths.max()), 1))
+            documents = rng.permutation(len(self.corpus))
+            batches = lonely = np.split(documents, range(size, len(documents), size))
+        partners = self._partners(rng)
+        return [np.concatenate([batch, partners[alone]]) for batch, alone in zip(batches, lonely)]
+
+    def _partners(self, rng: np.random.Generator) -> np.ndarray:
+        """For each document another one of its class, drawn at random; itself if there is none."""
+        partners = np.empty(len(self._classes), int)
+        for label in np.unique(self._classes):
+            rows = np.flatnonzero(self._classes == label)
+            steps = rng.integers(1, max(len(rows), 2), len(rows))
+            partners[rows] = rows[(np.arange(len(rows)) + steps) % len(rows)]
+        return partners
+
+    def loss(self, batch: np.ndarray) -> BatchLoss:
+        """Both losses of one batch; what is reported is that of the outputs."""
+        pooled, batch = self._pool(batch)
+        index = self.runtime.tensor(batch)
+        with torch.autocast(self.runtime.device.type, enabled=False):
+            outputs = self.network.head(pooled)
+            result = self._batch_loss(outputs, batch)
+            vectors, classes, weights = self.features.sentence_vectors(pooled), self.targets[index], self.weights[index]
+            apart = contrastive_loss(vectors, classes, weights, temperature=_TEMPERATURE)
+        return result._replace(objective=result.objective + self.weight * apart)
+
+
+def _is_alone(classes: np.ndarray) -> np.ndarray:
+    """Which of these classes (n,) occur only once."""
+    _, places, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    return counts[places] == 1

@@ -1,0 +1,80 @@
+"""Documents of one class are drawn together, beside the loss of the outputs."""
+
+import numpy as np
+import pytest
+import torch
+from helpers import LABELS, TEXTS
+from sklearn.linear_model import LogisticRegression
+
+from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, ULMFiTClassifier
+from skulmfit.models.registry import load_pretrained
+from skulmfit.nn.runtime import Runtime
+from skulmfit.nn.target_losses import contrastive_loss
+from skulmfit.training.contrastive_task import ContrastiveTask
+from skulmfit.training.head_fine_tuning import Head, with_new_head
+from skulmfit.training.supervised_task import Examples, SupervisedTask
+
+QUESTIONS = ["Who wrote it?", "Who sang that song?", "Where is Lima?", "Where do ants live?", "How many are there?"] * 3
+KINDS = np.array([0, 0, 1, 1, 2] * 3)
+
+
+@pytest.fixture(scope="module")
+def new_task():
+    """Makes a task of some kind on the questions."""
+    model = load_pretrained("en", "forward")
+    head = Head(3, 5, None, None, None, None, has_classes=True)
+    recipe = CLASSIFIER_RECIPES["skulmfit"]
+    runtime = Runtime.resolve("cpu")
+    network = with_new_head(model, head.shape(model, recipe), recipe)
+
+    def total(outputs, targets, weights):
+        return outputs.sum()
+
+    def make(kind, classes=KINDS, **options):
+        examples = Examples(model.tokenizer.encode(QUESTIONS), classes, np.ones(len(QUESTIONS)))
+        return kind(network.eval(), examples, runtime, **{"loss": total, "batch_size": 4} | options)
+
+    return make
+
+
+def test_every_document_stands_once_beside_another_one_of_its_class(new_task):
+    batches = new_task(ContrastiveTask, weight=1.0).batches(np.random.default_rng(0))
+    documents, partners = (np.concatenate(parts) for parts in zip(*[np.split(batch, 2) for batch in batches]))
+    assert sorted(documents) == list(range(len(QUESTIONS)))
+    assert (KINDS[documents] == KINDS[partners]).all()
+    assert (documents != partners).all()
+
+
+def test_the_only_document_of_a_class_stands_beside_itself(new_task):
+    classes = np.array([0] * 14 + [1])
+    (batch,) = [
+        batch
+        for batch in new_task(ContrastiveTask, classes, weight=1.0).batches(np.random.default_rng(0))
+        if 14 in batch
+    ]
+    assert (batch == 14).sum() == 2
+
+
+def test_in_a_large_batch_only_a_document_without_another_one_of_its_class_gets_one(new_task):
+    classes = np.array([0] * 12 + [1, 2, 2])
+    task = new_task(ContrastiveTask, classes, weight=1.0, batch_size=32)
+    (batch,) = task.batches(np.random.default_rng(0))
+    assert sorted(batch) == [*range(12), 12, 12, 13, 14]
+
+
+def test_the_contrastive_loss_of_the_sentence_vectors_comes_to_that_of_the_outputs(new_task):
+    batch = np.arange(6)
+    outputs, both = new_task(SupervisedTask).loss(batch), new_task(ContrastiveTask, weight=2.0).loss(batch)
+    assert float(both.loss.detach()) == pytest.approx(float(outputs.loss.detach()))  # what is reported
+    vectors = torch.from_numpy(LMFineTuner(epochs=0, features="sentence").fit(QUESTIONS[:6]).transform(QUESTIONS[:6]))
+    expected = 2 * contrastive_loss(vectors, torch.from_numpy(KINDS[:6]), torch.ones(6), temperature=0.1)
+    assert float((both.objective - both.loss).detach()) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_a_fitted_classifier_is_a_logistic_regression_on_its_own_features():
+    classifier = ULMFiTClassifier(LMFineTuner(epochs=0), epochs=2, random_state=0).fit(TEXTS, LABELS)
+    new = ["A fine film, with fine music.", "Dull!", "boring, boring story"]
+    expected = LogisticRegression(max_iter=300).fit(classifier.transform(TEXTS), LABELS)
+    np.testing.assert_allclose(
+        classifier.predict_proba(new), expected.predict_proba(classifier.transform(new)), atol=2e-3
+    )
