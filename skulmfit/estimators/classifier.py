@@ -27,7 +27,7 @@ from skulmfit.inference.explanation import Explanations
 from skulmfit.training.parameters import check_number, check_number_or_auto
 from skulmfit.training.recipe import Recipe
 
-LEAST_LABELS = 100  # beside phrases, for training to be worth its time; measured, see docs/log
+LEAST_LABELS = 8  # beside phrases, for training to be worth its time; measured, see docs/log
 
 
 class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
@@ -101,7 +101,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         1 shows progress.
     label_texts : dict, optional
         For each class a phrase, or several, that say what its texts are like: `{"spam": "You have won a prize!", ...}`.
-        With them labels may be few, missing, or none at all. The phrases count as much as 100 labels. Below 100 labels
+        With them labels may be few, missing, or none at all. The phrases count as much as 100 labels. Below 8 labels
         no layer is trained, unless `epochs` is a number. With `lm=None` the language model stays as it is, since
         training would move it away from its sentence vectors. Where y is an indicator matrix, the classes are the
         numbers of its columns.
