@@ -59,7 +59,8 @@ def phrase_regression(readings: Readings, words: WordReadings, labels: Sequence[
     """Weight (C, F) and bias (C,) of logits from phrases, and from labels if there are any.
 
     The phrases are examples of a logistic regression beside the labelled texts, and what they say by themselves is
-    added to it, the less the more labels there are.
+    added to it, the less the more labels there are. Of an encoder that was fine-tuned it is their mean: the phrases'
+    similarities know the labels too.
 
     Raises
     ------
@@ -81,7 +82,9 @@ def phrase_regression(readings: Readings, words: WordReadings, labels: Sequence[
     # Few labels say little of the classes' shares, of which the phrases' bias has an estimate of its own.
     sizes = np.bincount(indices, weights, minlength=n_classes)
     intercept = intercept - trust * np.log(sizes / sizes.sum())
-    return learnt + np.float32(trust) * weight, (intercept + trust * bias).astype(np.float32)
+    share = 1 / (1 + trust) if readings.is_fine_tuned else 1
+    both = share * (learnt + trust * weight), share * (intercept + trust * bias)
+    return both[0].astype(np.float32), both[1].astype(np.float32)
 
 
 def _class_vectors(words: WordReadings, labels: Sequence[Any]) -> np.ndarray:

@@ -14,7 +14,6 @@ from skulmfit.models.fine_tuned_model import FineTunedModel, HeadShape, new_docu
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.sentence_map import build_features, resolve_kind
 from skulmfit.models.weights import load_numpy
-from skulmfit.nn.encoder import Encoder
 from skulmfit.nn.heads import SolvedHead
 from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
@@ -73,12 +72,15 @@ class Readings:
         With a mean of 1.
     words : WordReadings, optional
         Of classes in words.
+    is_fine_tuned : bool, default=False
+        Whether the encoder has been fine-tuned on these targets.
     """
 
     features: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
     words: WordReadings | None = None
+    is_fine_tuned: bool = False
 
 
 Solver = Callable[[Readings], Solution]
@@ -190,7 +192,7 @@ def fine_tune_with_head(
         )
     beginnings = Beginnings(examples.corpus, MAX_BACKPROP, runtime)
     if isinstance(network.head, SolvedHead):
-        _solve(network.encoder, network.head, head.solve, examples, words, beginnings)
+        _solve(network, head.solve, examples, words, beginnings)
     trained = examples
     if words is not None:  # a class without examples would be forgotten
         trained = examples.beside(words.phrases)
@@ -207,7 +209,7 @@ def fine_tune_with_head(
     )  # fmt: skip
     if stages and isinstance(network.head, SolvedHead) and has_vectors:
         anew = Beginnings(examples.corpus, MAX_BACKPROP, runtime)
-        _solve(network.encoder, network.head, head.solve, examples, words, anew)
+        _solve(network, head.solve, examples, words, anew, is_fine_tuned=True)
     model = FineTunedModel.from_network(network, language_model, shape)
     return model, Outcome(stages, history.rows, interrupted=not is_finished, losses=history.losses)
 
@@ -226,9 +228,12 @@ def with_new_head(language_model: LanguageModel, shape: HeadShape, recipe: Recip
 
 
 def _solve(
-    encoder: Encoder, head: SolvedHead, solve: Solver, examples: Examples, words: Words | None, beginnings: Beginnings
-) -> None:
+    network: DocumentNetwork, solve: Solver, examples: Examples, words: Words | None, beginnings: Beginnings,
+    *, is_fine_tuned: bool = False,
+) -> None:  # fmt: skip
     """Make the head a regression on the features of the encoder as it is."""
+    encoder, head = network.encoder, network.head
+    assert isinstance(head, SolvedHead)
 
     def features(corpus: TokenCorpus) -> np.ndarray:
         if not len(corpus):
@@ -244,7 +249,7 @@ def _solve(
     beginnings.read(encoder, head.n_layers)
     is_empty = not len(examples.corpus)
     own = features(examples.corpus) if is_empty else beginnings.outputs(encoder, head.n_layers, head.features)
-    weight, bias = solve(Readings(own, examples.targets, examples.weights, in_words))
+    weight, bias = solve(Readings(own, examples.targets, examples.weights, in_words, is_fine_tuned))
     head.solve(torch.from_numpy(weight), torch.from_numpy(bias))
 
 
