@@ -13,7 +13,7 @@ from skulmfit.training.supervised_task import TOKENS_PER_BATCH, Examples, Superv
 from skulmfit.training.task import BatchLoss
 
 _TEMPERATURE = 0.1  # of the similarities (docs/log)
-_LARGE = 32  # documents of a batch that has enough of each class by itself
+_SMALL = 512  # tokens of a batch whose products are so thin that twice as many documents cost little more
 
 
 class ContrastiveTask(SupervisedTask):
@@ -32,13 +32,13 @@ class ContrastiveTask(SupervisedTask):
         self.weight, self.features, self._classes = weight, network.head.features, examples.targets
 
     def _split(self, rng: np.random.Generator) -> list[np.ndarray]:
-        if self.batch_size >= _LARGE:
+        if self.batch_size * self._lengths.mean() < _SMALL:
+            size = min(self.batch_size, max(TOKENS_PER_BATCH // int(2 * self._lengths.max()), 1))
+            documents = rng.permutation(len(self.corpus))  # of any length: they have more to tell each other
+            batches = lonely = np.split(documents, range(size, len(documents), size))
+        else:
             batches = super()._split(rng)
             lonely = [batch[_is_alone(self._classes[batch])] for batch in batches]
-        else:  # random neighbours have more to tell each other than those of one length, and cost little
-            size = min(self.batch_size, max(TOKENS_PER_BATCH // int(2 * self._lengths.max()), 1))
-            documents = rng.permutation(len(self.corpus))
-            batches = lonely = np.split(documents, range(size, len(documents), size))
         partners = self._partners(rng)
         return [np.concatenate([batch, partners[alone]]) for batch, alone in zip(batches, lonely)]
 

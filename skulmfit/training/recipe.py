@@ -113,8 +113,8 @@ class Recipe:
         these features of the encoder as it is, see `LMFineTuner`; "auto" takes what suits the language model.
     contrast : float, default=0.0
         Of a classifier whose features have sentence vectors, with one class a text: weight of the supervised
-        contrastive loss (Khosla et al. 2020), by which an update draws the sentence vectors of a class together. Beside
-        each document stands another one of its class.
+        contrastive loss (Khosla et al. 2020), by which an update draws the sentence vectors of a class together. Short
+        documents stand beside another one of their class each; of longer ones only those whose class would be alone.
     least_tokens : int, default=0
         Of a pretrained language model. Fewer tokens than these leave it as it is.
 

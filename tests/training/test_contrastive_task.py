@@ -57,7 +57,7 @@ def test_the_only_document_of_a_class_stands_beside_itself(new_task):
 
 def test_in_a_large_batch_only_a_document_without_another_one_of_its_class_gets_one(new_task):
     classes = np.array([0] * 12 + [1, 2, 2])
-    task = new_task(ContrastiveTask, classes, weight=1.0, batch_size=32)
+    task = new_task(ContrastiveTask, classes, weight=1.0, batch_size=128)
     (batch,) = task.batches(np.random.default_rng(0))
     assert sorted(batch) == [*range(12), 12, 12, 13, 14]
 
