@@ -35,9 +35,9 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
 
     `fit` runs two stages. The language model is fine-tuned on the texts, labels ignored. Then its whole encoder gets
     a head on its pooled states and is fine-tuned on the labels, with discriminative learning rates and slanted
-    triangular schedules. The head starts as a logistic regression on the features of the encoder as it is. Every update
-    also draws the sentence vectors of a class together (Khosla et al. 2020). In the end the head is a logistic
-    regression on what `transform` gives.
+    triangular schedules. The head starts as a logistic regression on the features of the encoder as it is. With a model
+    that has sentence vectors, such as `en`, every update also draws those of a class together (Khosla et al. 2020), and
+    in the end the head is a logistic regression on the features of the fine-tuned encoder.
     Where y is an indicator matrix, every text may have several labels or none. With `label_texts`, phrases for the
     classes, it needs few labels or none: see docs/guide/labels-in-words.
 
@@ -69,7 +69,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     weight_decay : float or "auto", default="auto"
         Decoupled weight decay (0.01).
     hidden_dim : int, default=50
-        Width of the head's hidden layer; of the default's head, while it is trained.
+        Width of the head's hidden layer. Where the head ends as a regression, it has one only while it trains.
     label_smoothing : float or "auto", default="auto"
         Share of the target spread over all classes (0).
     class_weight : dict, "balanced" or None, default=None

@@ -80,7 +80,7 @@ def _held_out(estimator: Fitted) -> str:
         return "None were given: this card has no scores. Measure on texts that the model has not seen."
     best = min(rows, key=lambda row: row["validation_loss"])
     name = "R squared" if "Regressor" in type(estimator).__name__ else "accuracy"
-    return _table({f"{name} (chosen among {len(rows)} epochs)": short(best["validation_score"])})
+    return _table({f"{name} after an epoch (chosen among {len(rows)})": short(best["validation_score"])})
 
 
 def _table(facts: dict[str, str], head: tuple[str, str] = ("", "")) -> str:

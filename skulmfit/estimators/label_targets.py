@@ -36,7 +36,7 @@ class Labels(ClassTargets):
         Weight of each class in the loss.
     """
 
-    has_classes = True
+    is_single_label = True
     classes: np.ndarray
     class_weights: np.ndarray | None = None
 

@@ -59,8 +59,8 @@ def phrase_regression(readings: Readings, words: WordReadings, labels: Sequence[
     """Weight (C, F) and bias (C,) of logits from phrases, and from labels if there are any.
 
     The phrases are examples of a logistic regression beside the labelled texts, and what they say by themselves is
-    added to it, the less the more labels there are. Of an encoder that was fine-tuned it is their mean: the phrases'
-    similarities know the labels too.
+    added to it, the less the more labels there are. Of an encoder that was fine-tuned it is their weighted mean: the
+    phrases' similarities know the labels too.
 
     Raises
     ------
@@ -68,7 +68,9 @@ def phrase_regression(readings: Readings, words: WordReadings, labels: Sequence[
         If the phrases of two of the classes, whose `labels` are for the message, have the same vector.
     """
     n_classes = len(labels)
-    classes = _class_vectors(words, labels)
+    classes = _class_vectors(words)
+    if not readings.is_fine_tuned:
+        _check_distinct(classes, labels)
     weight, bias = _from_phrases(classes, readings, words)
     n_labels = len(readings.features)
     if not n_labels:
@@ -87,11 +89,15 @@ def phrase_regression(readings: Readings, words: WordReadings, labels: Sequence[
     return both[0].astype(np.float32), both[1].astype(np.float32)
 
 
-def _class_vectors(words: WordReadings, labels: Sequence[Any]) -> np.ndarray:
+def _class_vectors(words: WordReadings) -> np.ndarray:
     """The mean of the sentence vectors of each class's phrases, with length 1, (C, D)."""
     vectors = words.sentence_vectors(words.phrases)
-    sums = np.stack([vectors[words.targets == column].sum(axis=0) for column in range(len(labels))])
-    classes = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    sums = np.stack([vectors[words.targets == column].sum(axis=0) for column in range(words.targets.max() + 1)])
+    return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+
+def _check_distinct(classes: np.ndarray, labels: Sequence[Any]) -> None:
+    """Raise if the phrases of two classes have one vector, given the vectors (C, D)."""
     for first, second in combinations(range(len(labels)), 2):
         if not classes[first] @ classes[second] < _SAME:
             raise ValueError(
@@ -99,7 +105,6 @@ def _class_vectors(words: WordReadings, labels: Sequence[Any]) -> np.ndarray:
                 "Either they say the same, or a language-model stage has made sentence vectors useless: try "
                 "lm=LMFineTuner(epochs=0)."
             )
-    return classes
 
 
 def _from_phrases(classes: np.ndarray, readings: Readings, words: WordReadings) -> Solution:

@@ -17,7 +17,8 @@ from skulmfit.inference.explanation import Explanations
 class ULMFiTRegressor(RegressorMixin, SupervisedEstimator[Numbers]):
     """Text regressor fine-tuned from a pretrained language model (ULMFiT).
 
-    As `ULMFiTClassifier`, with the squared error of standardised targets as the loss.
+    As `ULMFiTClassifier`, with the squared error of standardised targets as the only loss. The head starts as a ridge
+    regression, and is trained to the end.
 
     Parameters
     ----------

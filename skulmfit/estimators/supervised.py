@@ -279,7 +279,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
             targets.training_loss(recipe),
             targets.solve,
             targets.score,
-            targets.has_classes,
+            targets.is_single_label,
         )
 
     def _as_fitted(

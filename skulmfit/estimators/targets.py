@@ -18,7 +18,7 @@ from skulmfit.training.supervised_task import OutputLoss
 class Targets(ABC):
     """A kind of targets, as learnt from the y of a fit."""
 
-    has_classes = False  # whether encoded targets are the one class of each text
+    is_single_label = False  # whether encoded targets are the one class of each text
 
     @property
     @abstractmethod

@@ -92,7 +92,8 @@ def check_phrases(estimator: Any, X: Iterable[str], y: ArrayLike | None = None, 
     estimator : ULMFiTClassifier
         Fitted with `label_texts`.
     X : iterable of str
-        Texts, 20 or more to mean anything.
+        Texts, 20 or more to mean anything. If the estimator was fitted with labels, take texts that it has not seen: it
+        has learnt to make phrases and labels agree.
     y : array-like of shape (n_texts,), optional
         Their labels. Where one is missing (None, NaN, or -1 where that is no class), the text counts without it.
     n : int, default=10

@@ -9,11 +9,12 @@ from skulmfit.nn.heads import SolvedHead
 from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
 from skulmfit.nn.target_losses import contrastive_loss
+from skulmfit.text.document_batches import merge_single_documents
 from skulmfit.training.supervised_task import TOKENS_PER_BATCH, Examples, SupervisedTask
 from skulmfit.training.task import BatchLoss
 
 _TEMPERATURE = 0.1  # of the similarities (docs/log)
-_SMALL = 512  # tokens of a batch whose products are so thin that twice as many documents cost little more
+_FEW_TOKENS = 512  # tokens of a batch whose products are so thin that twice as many documents cost little more
 
 
 class ContrastiveTask(SupervisedTask):
@@ -27,20 +28,24 @@ class ContrastiveTask(SupervisedTask):
         self, network: DocumentNetwork, examples: Examples, runtime: Runtime, *, weight: float, **options: Any
     ):
         super().__init__(network, examples, runtime, **options)
-        if not isinstance(network.head, SolvedHead):
+        if not isinstance(network.head, SolvedHead) or not network.head.features.sentence_dim:
             raise TypeError("The contrastive loss needs a head with sentence vectors.")
         self.weight, self.features, self._classes = weight, network.head.features, examples.targets
 
     def _split(self, rng: np.random.Generator) -> list[np.ndarray]:
-        if self.batch_size * self._lengths.mean() < _SMALL:
+        if self.batch_size * self._lengths.mean() < _FEW_TOKENS:
             size = min(self.batch_size, max(TOKENS_PER_BATCH // int(2 * self._lengths.max()), 1))
             documents = rng.permutation(len(self.corpus))  # of any length: they have more to tell each other
-            batches = lonely = np.split(documents, range(size, len(documents), size))
-        else:
-            batches = super()._split(rng)
-            lonely = [batch[_is_alone(self._classes[batch])] for batch in batches]
-        partners = self._partners(rng)
-        return [np.concatenate([batch, partners[alone]]) for batch, alone in zip(batches, lonely)]
+            batches = merge_single_documents(np.split(documents, range(size, len(documents), size)))
+            partners = self._partners(rng)
+            return [np.concatenate([batch, partners[batch]]) for batch in batches]
+        batches, partners = super()._split(rng), self._partners(rng)
+        return [np.concatenate([batch, self._needed(batch, partners)]) for batch in batches]
+
+    def _needed(self, batch: np.ndarray, partners: np.ndarray) -> np.ndarray:
+        """Partners of the documents that are the only ones of their class in a batch, as far as none is longer."""
+        found = partners[batch[_is_alone(self._classes[batch])]]
+        return found[self._lengths[found] <= self._lengths[batch].max()]
 
     def _partners(self, rng: np.random.Generator) -> np.ndarray:
         """For each document another one of its class, drawn at random; itself if there is none."""
@@ -59,8 +64,8 @@ class ContrastiveTask(SupervisedTask):
             outputs = self.network.head(pooled)
             result = self._batch_loss(outputs, batch)
             vectors, classes, weights = self.features.sentence_vectors(pooled), self.targets[index], self.weights[index]
-            apart = contrastive_loss(vectors, classes, weights, temperature=_TEMPERATURE)
-        return result._replace(objective=result.objective + self.weight * apart)
+            contrastive = contrastive_loss(vectors, classes, weights, temperature=_TEMPERATURE)
+        return result._replace(objective=result.objective + self.weight * contrastive)
 
 
 def _is_alone(classes: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The second half of ULMFiT: the encoder is fine-tuned under a head (Howard & Ruder 2018, section 3.3)."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,8 @@ from skulmfit.inference.documents import document_outputs
 from skulmfit.models.fine_tuned_model import FineTunedModel, HeadShape, new_document_network
 from skulmfit.models.language_model import LanguageModel
 from skulmfit.models.sentence_map import build_features, resolve_kind
-from skulmfit.models.weights import load_numpy
+from skulmfit.models.weights import load_numpy, to_numpy
+from skulmfit.nn.encoder import Encoder
 from skulmfit.nn.heads import SolvedHead
 from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
@@ -119,7 +121,7 @@ class Head:
         The regression that a solved head starts from, and ends with.
     score : callable
         Of outputs (n, C) and targets (n, ...): what is shown beside the loss of validation data.
-    has_classes : bool
+    is_single_label : bool
         Whether a target is the one class of a document, so that those of a class can be drawn together.
     """
 
@@ -129,7 +131,7 @@ class Head:
     training_loss: OutputLoss
     solve: Solver
     score: OutputScore
-    has_classes: bool
+    is_single_label: bool
 
     def shape(self, language_model: LanguageModel, recipe: Recipe) -> HeadShape:
         """Its shape on the encoder of a language model."""
@@ -155,8 +157,9 @@ def fine_tune_with_head(
     """Put a head on a language model's encoder, and train both by the stages of a recipe.
 
     The paper's head starts from nothing. A solved head starts as the best linear model of features that are computed
-    once, before any layer trains; if sentence vectors are among them, it ends as the best one of the features that the
-    encoder gives then. First weights and dropout draw from torch's random state, which the caller has seeded.
+    once, before any layer trains. If sentence vectors are among them, and every document has one class, it ends as the
+    best one of the features that the encoder gives then. First weights and dropout draw from torch's random state,
+    which the caller has seeded.
 
     Parameters
     ----------
@@ -172,7 +175,7 @@ def fine_tune_with_head(
     validation : Examples, optional
         For early stopping.
     words : Words, optional
-        Phrases that say what the classes are about, for the start of a solved head.
+        Phrases that say what the classes are about, for the regression of a solved head.
     patience : int, default=3
         Epochs without improvement after which early stopping ends a stage.
     callbacks : sequence of Callback
@@ -198,7 +201,8 @@ def fine_tune_with_head(
         trained = examples.beside(words.phrases)
         beginnings = Beginnings(trained.corpus, MAX_BACKPROP, runtime)
     groups, history = document_network_groups(network), History()
-    contrast = recipe.contrast if head.has_classes and has_vectors else 0.0
+    draws_together = head.is_single_label and has_vectors
+    contrast = recipe.contrast if draws_together else 0.0
     size = batch_size(recipe, len(trained.corpus))
     tasks = _Tasks(network, head, trained, validation, runtime, size, contrast, beginnings)
     stages = recipe.stages(list(groups), lambda alone: tasks.new(alone).n_batches())
@@ -207,9 +211,8 @@ def fine_tune_with_head(
         settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,
         callbacks=[EarlyStopping(patience), history, *callbacks],
     )  # fmt: skip
-    if stages and isinstance(network.head, SolvedHead) and has_vectors:
-        anew = Beginnings(examples.corpus, MAX_BACKPROP, runtime)
-        _solve(network, head.solve, examples, words, anew, is_fine_tuned=True)
+    if draws_together and _has_moved(network.encoder, language_model):
+        is_finished = _solve_again(network, head.solve, examples, words, runtime) and is_finished
     model = FineTunedModel.from_network(network, language_model, shape)
     return model, Outcome(stages, history.rows, interrupted=not is_finished, losses=history.losses)
 
@@ -251,6 +254,25 @@ def _solve(
     own = features(examples.corpus) if is_empty else beginnings.outputs(encoder, head.n_layers, head.features)
     weight, bias = solve(Readings(own, examples.targets, examples.weights, in_words, is_fine_tuned))
     head.solve(torch.from_numpy(weight), torch.from_numpy(bias))
+
+
+def _has_moved(encoder: Encoder, start: LanguageModel) -> bool:
+    """Whether an encoder is no longer that of the language model: a training may have ended before, or at its head."""
+    now = to_numpy(encoder)
+    return any(not np.array_equal(array, start.weights[f"encoder.{name}"]) for name, array in now.items())
+
+
+def _solve_again(
+    network: DocumentNetwork, solve: Solver, examples: Examples, words: Words | None, runtime: Runtime
+) -> bool:
+    """Make the head a regression on the features of a fine-tuned encoder; False if the user has no patience for it."""
+    beginnings = Beginnings(examples.corpus, MAX_BACKPROP, runtime)
+    try:
+        _solve(network, solve, examples, words, beginnings, is_fine_tuned=True)
+    except KeyboardInterrupt:
+        warnings.warn("The last regression was interrupted by user; the head is that of the training.", stacklevel=3)
+        return False
+    return True
 
 
 def batch_size(recipe: Recipe, n_documents: int) -> int:

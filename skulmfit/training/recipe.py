@@ -110,7 +110,8 @@ class Recipe:
         False leaves out the phases in which some layers are frozen.
     features : str, optional
         Of a classifier. None is the paper's head, which learns from nothing. Else the head starts as a regression on
-        these features of the encoder as it is, see `LMFineTuner`; "auto" takes what suits the language model.
+        these features of the encoder as it is, see `LMFineTuner`; "auto" takes what suits the language model. With
+        sentence vectors among them, and one class a text, it ends as a regression, too.
     contrast : float, default=0.0
         Of a classifier whose features have sentence vectors, with one class a text: weight of the supervised
         contrastive loss (Khosla et al. 2020), by which an update draws the sentence vectors of a class together. Short

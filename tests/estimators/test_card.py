@@ -24,7 +24,7 @@ def test_a_card_says_what_was_learnt_from_and_how_good_it_is():
     assert card["learnt from"] == f"24 texts, {words} words in all, 6 more to validate on"
     assert card["`bad`"] == "12"
     assert r"| `good \| fine` | 12 |" in classifier.card()
-    assert float(card["accuracy (chosen among 1 epochs)"]) == pytest.approx(
+    assert float(card["accuracy after an epoch (chosen among 1)"]) == pytest.approx(
         classifier.score(TEXTS[:6], labels[:6]), abs=1e-3
     )
     assert "one of 2 labels" in card["task"]

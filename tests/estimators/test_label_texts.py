@@ -10,11 +10,14 @@ import pytest
 from helpers import TINY
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
 import skulmfit
-from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
+from skulmfit.estimators.phrase_regression import phrase_regression
 from skulmfit.models.sentence_map import SentenceMap
+from skulmfit.training.head_fine_tuning import Readings, WordReadings
 
 PHRASES = {"place": ["Where is it?", "Which city or country?"], "number": "How many, how much, what year?"}
 TEXTS = [
@@ -102,13 +105,25 @@ def test_few_labels_are_solved_and_more_are_trained_on(monkeypatch):
 
 
 def test_training_begins_at_the_head_that_phrases_and_labels_make(monkeypatch):
+    recipe = replace(CLASSIFIER_RECIPES["skulmfit"], contrast=0.0)
+    trained = classifier(epochs=1, dropout_multiplier=0.0, recipe=recipe).fit(TEXTS, LABELS)
     monkeypatch.setattr("skulmfit.estimators.classifier.LEAST_LABELS", 16)
-    still = classifier(epochs=1, learning_rate=1e-12, dropout_multiplier=0.0).fit(TEXTS, LABELS)
-    shares = 1 + 100 / (100 + 8)  # in the end phrases and labels are averaged
-    np.testing.assert_allclose(
-        shares * still.decision_function(NEW_TEXTS), classifier().fit(TEXTS, LABELS).decision_function(NEW_TEXTS),
-        rtol=1e-2,
-    )  # fmt: skip
+    still = classifier().fit(TEXTS, LABELS)
+    phrases = [*PHRASES["place"], PHRASES["number"]]
+    expected = log_loss([*LABELS, "place", "place", "number"], still.predict_proba([*TEXTS, *phrases]))
+    assert trained.loss_curve_[0] == pytest.approx(expected, rel=2e-2)
+
+
+def test_after_training_phrases_and_labels_are_averaged():
+    rng = np.random.default_rng(0)
+    words = WordReadings(rng.normal(size=(4, 9)), np.array([0, 0, 1, 1]), rng.normal(size=(5, 9)), 6, 2.5)
+    before = Readings(rng.normal(size=(8, 9)), np.array([0, 1] * 4), np.ones(8), words)
+    summed, averaged = (
+        phrase_regression(readings, words, ["a", "b"]) for readings in (before, replace(before, is_fine_tuned=True))
+    )
+    shares = 1 + 100 / (100 + 8)  # of the labels, and of the phrases beside 8 labels
+    for whole, part in zip(summed, averaged):
+        np.testing.assert_allclose(shares * part, whole, rtol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:No text of y")

@@ -1,15 +1,19 @@
 """Documents of one class are drawn together, beside the loss of the outputs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from helpers import LABELS, TEXTS
+from helpers import LABELS, RECIPE, TEXTS, Killed, broken_off
 from sklearn.linear_model import LogisticRegression
 
 from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, ULMFiTClassifier
+from skulmfit.estimators import fit_checkpoint
 from skulmfit.models.registry import load_pretrained
 from skulmfit.nn.runtime import Runtime
 from skulmfit.nn.target_losses import contrastive_loss
+from skulmfit.training import head_fine_tuning
 from skulmfit.training.contrastive_task import ContrastiveTask
 from skulmfit.training.head_fine_tuning import Head, with_new_head
 from skulmfit.training.supervised_task import Examples, SupervisedTask
@@ -22,7 +26,7 @@ KINDS = np.array([0, 0, 1, 1, 2] * 3)
 def new_task():
     """Makes a task of some kind on the questions."""
     model = load_pretrained("en", "forward")
-    head = Head(3, 5, None, None, None, None, has_classes=True)
+    head = Head(3, 5, None, None, None, None, is_single_label=True)
     recipe = CLASSIFIER_RECIPES["skulmfit"]
     runtime = Runtime.resolve("cpu")
     network = with_new_head(model, head.shape(model, recipe), recipe)
@@ -71,10 +75,65 @@ def test_the_contrastive_loss_of_the_sentence_vectors_comes_to_that_of_the_outpu
     assert float((both.objective - both.loss).detach()) == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_a_fitted_classifier_is_a_logistic_regression_on_its_own_features():
-    classifier = ULMFiTClassifier(LMFineTuner(epochs=0), epochs=2, random_state=0).fit(TEXTS, LABELS)
+def test_a_partner_that_is_longer_than_its_batch_is_left_out(new_task):
+    task = new_task(ContrastiveTask, np.array([0] * 12 + [1, 2, 2]), weight=1.0)
+    task._lengths = np.array([9] * 14 + [50])
+    assert task._needed(np.array([0, 1, 13]), np.arange(15)[::-1]).tolist() == [1]
+    task._lengths = np.full(15, 9)
+    assert task._needed(np.array([0, 1, 13]), np.array([*range(13), 14, 13])).tolist() == [14]
+
+
+def fitted(y=LABELS, **changes):
+    options = {"epochs": 2, "random_state": 0} | changes
+    return ULMFiTClassifier(LMFineTuner(epochs=0), **options).fit(TEXTS, y)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return fitted()
+
+
+def test_a_fitted_classifier_is_a_logistic_regression_on_its_own_features(classifier):
     new = ["A fine film, with fine music.", "Dull!", "boring, boring story"]
     expected = LogisticRegression(max_iter=300).fit(classifier.transform(TEXTS), LABELS)
     np.testing.assert_allclose(
         classifier.predict_proba(new), expected.predict_proba(classifier.transform(new)), atol=2e-3
     )
+
+
+WITHOUT = replace(CLASSIFIER_RECIPES["skulmfit"], contrast=0.0)
+
+
+def test_the_contrastive_loss_is_part_of_the_default(classifier):
+    assert np.abs(fitted(recipe=WITHOUT).transform(TEXTS) - classifier.transform(TEXTS)).max() > 1e-2
+
+
+def test_several_labels_a_text_have_no_contrastive_loss():
+    y = np.array([[label == "good", len(text) > 30] for text, label in zip(TEXTS, LABELS)], dtype=int)
+    np.testing.assert_array_equal(
+        fitted(y, epochs=1).predict_proba(TEXTS), fitted(y, epochs=1, recipe=WITHOUT).predict_proba(TEXTS)
+    )
+
+
+def test_ctrl_c_in_the_last_regression_keeps_the_head_of_the_training(monkeypatch):
+    solve = head_fine_tuning._solve
+
+    def impatient(*args, is_fine_tuned=False):
+        if is_fine_tuned:
+            raise KeyboardInterrupt
+        solve(*args)
+
+    monkeypatch.setattr(head_fine_tuning, "_solve", impatient)
+    with pytest.warns(UserWarning, match="The last regression was interrupted"):
+        assert fitted().score(TEXTS, LABELS) > 0.9
+
+
+def test_a_killed_fit_goes_on_to_the_same_bits(monkeypatch, tmp_path):
+    monkeypatch.setattr(fit_checkpoint, "SECONDS_BETWEEN_SAVES", 0.0)
+    options = {"recipe": RECIPE, "epochs": 8, "batch_size": 8}  # 24 updates, of which the 20th is saved
+    with broken_off(at=22, error=Killed), pytest.raises(Killed):
+        fitted(checkpoint=tmp_path, **options)
+    with broken_off() as left:
+        resumed = fitted(checkpoint=tmp_path, **options)
+    assert left == [4]
+    np.testing.assert_array_equal(resumed.predict_proba(TEXTS), fitted(**options).predict_proba(TEXTS))
