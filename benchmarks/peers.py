@@ -1,0 +1,181 @@
+"""One table against the peers: accuracy, seconds, texts a second, megabytes, on the same draws and one thread.
+
+    python benchmarks/peers.py --results benchmarks/results/peers.jsonl --sets trec6 mr --sizes 50 100
+
+Peers: `tfidf`, `nbsvm`, `minilm`, `setfit` (up to 500 labels, since its pairs grow with the square), and, with --mpnet
+FOLDER, `mpnet` (all-mpnet-base-v2): see accuracy.py. Ours: `features` under a logistic regression, `quick`, `ulmfit`,
+and `phrases`, the classes in words of label_texts.py, with as many unlabelled texts as make 1,000 in all.
+
+Sets: those of single labels in the folder of SKULMFIT_DATA (default ../shared/data); `goemotions`, several labels a
+text, measured by micro-F1; `bbc`, the articles of the quickstart. Long texts are cut to their first --words words.
+Sizes: numbers of labels, `8 a class`, or `all`. Draw `d` takes the first texts of `default_rng(d).permutation`, of
+`8 a class` the first 8 of each class, and tests on --test texts of a fixed permutation.
+Everything is at its default. With --results FILE a second run continues. Seconds mean something only if nothing else
+runs; the methods of a draw take turns.
+"""
+
+import argparse
+import pickle
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from accuracy import SentenceTransformerVectors, SetFitOfMiniLM, cut, nbsvm, tfidf
+from json_lines import JSONLines
+from label_texts import N_TEXTS, PHRASES
+from label_texts import read as read_texts
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from skulmfit import LMFineTuner, ULMFiTClassifier
+
+OURS = ["features", "quick", "ulmfit", "phrases"]
+PEERS = ["tfidf", "nbsvm", "minilm", "setfit", "mpnet"]
+SETS = ["trec6", "mr", "sst2", "sms_spam", "imdb", "goemotions", "bbc"]
+MOST_LABELS = {"setfit": 500}
+
+
+def main():
+    """Fit what is missing and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
+    parser.add_argument("--sizes", nargs="+", default=["8 a class", "50", "100", "500", "2000", "all"])
+    parser.add_argument("--methods", nargs="+", default=[*PEERS[:-1], *OURS], choices=[*PEERS, *OURS])
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--words", type=int, default=200, help="of a text")
+    parser.add_argument("--test", type=int, default=1000, help="texts")
+    parser.add_argument("--mpnet", type=Path, help="folder of all-mpnet-base-v2")
+    parser.add_argument("--results", type=Path, help="JSON lines of finished fits")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    fits = JSONLines(options.results)
+    for name in options.sets:
+        for size in options.sizes:
+            for draw in range(options.draws):
+                for method in options.methods:
+                    about = {"set": name, "size": size, "method": method, "draw": draw}
+                    if not fits.has(**about) and fits_in(about):
+                        fits.append(about | measure(about, options))
+    rows = pd.DataFrame([row for row in fits.rows if row["set"] in options.sets and row["size"] in options.sizes])
+    print_accuracy(rows, options)
+    print_costs(rows, options.methods)
+    print_wins(rows)
+
+
+def fits_in(about):
+    """Whether a method can do it at all."""
+    if about["method"] == "phrases" and about["set"] not in PHRASES:
+        return False
+    if about["set"] == "goemotions":  # several labels a text, not so many classes that 8 of each can be drawn
+        return about["method"] not in ("nbsvm", "setfit") and about["size"] != "8 a class"
+    n_labels = 10**9 if about["size"] == "all" else 50 if about["size"] == "8 a class" else int(about["size"])
+    return n_labels <= MOST_LABELS.get(about["method"], 10**9)
+
+
+def read(name, words):
+    """Texts and targets to learn from, and to test on."""
+    parts = [part.assign(text=[cut(text, words) for text in part["text"]]) for part in read_texts(name, words)]
+    if name == "goemotions":
+        lists = [part["labels"].str.split("|") for part in parts]
+        binarizer = MultiLabelBinarizer().fit(lists[0])
+        parts = [part.assign(label=list(binarizer.transform(own))) for part, own in zip(parts, lists)]
+    return parts
+
+
+def measure(about, options):
+    """Accuracy or micro-F1 in %, seconds, texts a second and megabytes of one fit."""
+    train, test = read(about["set"], options.words)
+    train = train.iloc[np.random.default_rng(about["draw"]).permutation(len(train))]
+    test = test.iloc[np.random.default_rng(0).permutation(len(test))[: options.test]]
+    if about["size"] == "8 a class":
+        chosen = train.groupby("label", sort=False).head(8)
+        train = pd.concat([chosen, train.drop(chosen.index)])
+    else:
+        chosen = train if about["size"] == "all" else train.iloc[: int(about["size"])]
+    X, y = list(chosen["text"]), np.stack(chosen["label"]) if about["set"] == "goemotions" else list(chosen["label"])
+    model = new_model(about, options)
+    if about["method"] == "phrases":
+        unlabelled = list(train["text"].iloc[len(chosen) : N_TEXTS])
+        X, y = X + unlabelled, y + [None] * len(unlabelled)
+    started = time.perf_counter()
+    model.fit(X, y)
+    fitted = time.perf_counter()
+    predicted = model.predict(list(test["text"]))
+    seconds = time.perf_counter() - fitted
+    return {
+        "accuracy": round(100 * score(about["set"], test["label"], predicted), 2),
+        "fit_seconds": round(fitted - started, 1), "texts_a_second": round(len(test) / seconds),
+        "megabytes": round(len(pickle.dumps(model)) / 1e6, 1),
+    }  # fmt: skip
+
+
+def score(name, labels, predicted):
+    """Share of texts that are right; micro-F1 of several labels a text."""
+    if name == "goemotions":
+        return f1_score(np.stack(labels), predicted, average="micro", zero_division=0)
+    return float(np.mean(labels.to_numpy() == predicted))
+
+
+def new_model(about, options):
+    """A method at its default."""
+    method, seed = about["method"], about["draw"]
+    ours = {
+        "quick": ULMFiTClassifier(recipe="quick", random_state=seed), "ulmfit": ULMFiTClassifier(random_state=seed),
+        "phrases": ULMFiTClassifier(label_texts=PHRASES.get(about["set"]), random_state=seed),
+        "setfit": SetFitOfMiniLM(),
+    }  # fmt: skip
+    if method in ours:
+        return ours[method]
+    linear = LogisticRegression(C=10 if method in ("minilm", "mpnet") else 1, max_iter=1000)
+    if about["set"] == "goemotions":
+        linear = OneVsRestClassifier(linear)
+    vectors = {  # as on the model hub, and ours
+        "minilm": SentenceTransformerVectors(), "mpnet": SentenceTransformerVectors(options.mpnet),
+        "features": LMFineTuner(epochs=0),
+    }  # fmt: skip
+    if method in vectors:
+        return make_pipeline(vectors[method], linear)
+    pipeline = {"tfidf": tfidf, "nbsvm": nbsvm}[method](None, None)
+    if about["set"] == "goemotions":
+        pipeline.steps[-1] = ("classifier", OneVsRestClassifier(pipeline[-1]))
+    return pipeline
+
+
+def print_accuracy(rows, options):
+    """Mean and standard deviation over the draws as Markdown; the best of a row in bold."""
+    print(f"| set, labels | {' | '.join(options.methods)} |", "|---" * (len(options.methods) + 1) + "|", sep="\n")
+    for (name, size), group in rows.groupby(["set", "size"], sort=False):
+        draws = group.groupby("method")["accuracy"].agg(["mean", "std"]).reindex(options.methods)
+        best = draws["mean"].round(1).max()
+        cells = []
+        for mean, std in draws.itertuples(index=False):
+            cell = "" if np.isnan(mean) else f"{mean:.1f}" + ("" if np.isnan(std) else f" ± {std:.1f}")
+            cells.append(f"**{cell}**" if round(mean, 1) == best else cell)
+        print(f"| {name}, {size} | {' | '.join(cells)} |")
+
+
+def print_costs(rows, methods):
+    """Medians over everything that was fitted with 100 labels."""
+    costs = rows[rows["size"] == "100"].groupby("method")[["fit_seconds", "texts_a_second", "megabytes"]].median()
+    print("\n| with 100 labels | seconds to fit | texts a second | megabytes |", "|---|---|---|---|", sep="\n")
+    for method, seconds, speed, size in costs.reindex(methods).dropna().itertuples():
+        print(f"| {method} | {seconds:.1f} | {speed:.0f} | {size:.0f} |")
+
+
+def print_wins(rows):
+    """Where the best of ours is ahead of the best peer, and where it is behind, by how much."""
+    means = rows.groupby(["set", "size", "method"], sort=False)["accuracy"].mean().unstack()
+    ours, peers = (means.reindex(columns=names).max(axis=1) for names in (OURS, PEERS))
+    ahead = (ours - peers).dropna().round(1)
+    for title, part in (("ahead", ahead[ahead > 0]), ("behind", ahead[ahead <= 0])):
+        listed = ", ".join(f"{name} {size} ({margin:+.1f})" for (name, size), margin in part.items())
+        print(f"\n{title} in {len(part)} of {len(ahead)} rows: {listed or 'none'}")
+
+
+if __name__ == "__main__":
+    main()
