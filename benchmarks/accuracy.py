@@ -22,7 +22,7 @@ import argparse
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
 import skulmfit
-from skulmfit import LMFineTuner, ULMFiTClassifier
+from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, ULMFiTClassifier
 
 
 class LogCountRatios(TransformerMixin, BaseEstimator):
@@ -159,7 +159,9 @@ def unlabelled(problem, options):
 
 def classifier(lm, problem, options):
     """The classifier of a draw."""
-    return ULMFiTClassifier(lm, random_state=problem.draw).set_params(**json.loads(options.set_params))
+    recipe = replace(CLASSIFIER_RECIPES["skulmfit"], **json.loads(options.recipe))
+    clf = ULMFiTClassifier(lm, recipe=recipe if options.recipe != "{}" else "skulmfit", random_state=problem.draw)
+    return clf.set_params(**json.loads(options.set_params))
 
 
 METHODS = {
@@ -180,6 +182,7 @@ def arguments():
     parser.add_argument("--tuning", action="store_true", help="test on a part of the training set")
     parser.add_argument("--pretrained", default="en")
     parser.add_argument("--set-params", default="{}", help="JSON of parameters of ULMFiTClassifier, lm__ included")
+    parser.add_argument("--recipe", default="{}", help="JSON of fields to change in the default recipe")
     parser.add_argument("--lm-params", default="{}", help="JSON of parameters of the language model of `unlabelled`")
     parser.add_argument("--most", type=int)
     parser.add_argument("--words", type=int)
