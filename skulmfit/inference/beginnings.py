@@ -4,16 +4,15 @@ They are read again when the encoder has moved: every few epochs if it began wit
 ever if it began as a language model.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from skulmfit.inference.documents import document_outputs
-from skulmfit.inference.passes import CHUNK_SIZE, evaluating, in_parallel
-from skulmfit.nn.encoder import Encoder, join
-from skulmfit.nn.pooling import Beginning, Pool, pool_documents, read_on
+from skulmfit.inference.passes import CHUNK_SIZE, evaluating, in_parallel, read_together
+from skulmfit.nn.chunks import STEP
+from skulmfit.nn.encoder import Encoder
+from skulmfit.nn.pooling import Beginning, Pool, join_beginnings, read_to_ends
 from skulmfit.nn.runtime import Runtime
 from skulmfit.text.document_batches import pad
 from skulmfit.text.token_corpus import TokenCorpus
@@ -21,8 +20,6 @@ from skulmfit.text.token_corpus import TokenCorpus
 # Share of its norm by which an encoder's weights may change. Fine-tuning `en` on 60 texts changes them by 0.008. Random
 # weights, which change by 0.2 in 20 epochs, do not find a word in a beginning that is read once (docs/log).
 _CHANGE = 0.02
-_STEP = 64  # beginnings are multiples of it, so that many are equally long and read together
-_TOKENS_AT_A_TIME = 1 << 14  # bounds memory
 
 
 class Beginnings:
@@ -38,7 +35,7 @@ class Beginnings:
 
     def __init__(self, corpus: TokenCorpus, longest_end: int, runtime: Runtime):
         cuts = np.maximum(corpus.lengths - longest_end, 0)
-        self._cuts = -(-cuts // _STEP) * _STEP
+        self._cuts = -(-cuts // STEP) * STEP  # where a document's state is that of its end
         self.corpus, self.runtime = corpus, runtime
         self._long = np.flatnonzero(self._cuts)
         cut_off = (document[cut:] for document, cut in zip(corpus, self._cuts))
@@ -51,26 +48,23 @@ class Beginnings:
         if not len(self._long) or self._is_near(encoder):
             return
         self._weights = [param.detach().clone() for param in encoder.layers.parameters()]
-        groups = list(self._equally_long())
+        groups = self._groups(self._cuts)
 
         @torch.no_grad()  # which holds for a thread
         def read_group(rows: np.ndarray) -> Beginning:
-            ids = self.runtime.tensor(np.stack([self.corpus[row][: self._cuts[row]] for row in rows]))
-            lengths = torch.full((len(ids),), ids.shape[1], device=ids.device)
+            heads = TokenCorpus.from_documents(self.corpus[row][: self._cuts[row]] for row in rows)
+            ids, lengths = map(self.runtime.tensor, pad(heads, np.arange(len(rows))))
             nothing = Beginning.of_nothing(encoder, len(ids), n_layers)
-            with self.runtime.autocast():  # in the precision of the training: of one row at a time it is the cost
-                return read_on(encoder, ids, lengths, nothing, chunk_size=CHUNK_SIZE, n_layers=n_layers)
+            with self.runtime.autocast():  # in the precision of the training
+                return read_to_ends(encoder, ids, lengths, nothing, chunk_size=CHUNK_SIZE, n_layers=n_layers)
 
         with evaluating(encoder, self.runtime):
-            joined = joined_beginnings(list(in_parallel(read_group, groups, self.runtime)))
+            joined = join_beginnings(list(in_parallel(read_group, groups, self.runtime)))
         self._read = joined.rows(self.runtime.tensor(np.argsort(np.concatenate(groups))))
 
-    def _equally_long(self) -> Iterator[np.ndarray]:
-        """Long documents whose beginnings are equally long, a bounded number of tokens at a time."""
-        for cut in np.unique(self._cuts[self._long]):
-            rows = self._long[self._cuts[self._long] == cut]
-            most = max(_TOKENS_AT_A_TIME // cut, 1)
-            yield from np.split(rows, range(most, len(rows), most))
+    def _groups(self, lengths: np.ndarray) -> list[np.ndarray]:
+        """Long documents that are read together, by falling length."""
+        return read_together(lengths, self._long[np.argsort(-lengths[self._long], kind="stable")], self.runtime)
 
     def _is_near(self, encoder: Encoder) -> bool:
         pairs = list(zip(encoder.layers.parameters(), self._weights))
@@ -85,7 +79,7 @@ class Beginnings:
         own = self._read.rows(self.runtime.tensor(np.searchsorted(self._long, batch[is_long])))
         # After them comes the one of nothing.
         places = np.where(is_long, np.cumsum(is_long) - 1, is_long.sum())
-        return joined_beginnings([own, _nothing_like(own)]).rows(self.runtime.tensor(places))
+        return join_beginnings([own, _nothing_like(own)]).rows(self.runtime.tensor(places))
 
     def outputs(self, encoder: Encoder, n_layers: int, head: nn.Module | None = None) -> np.ndarray:
         """The same as `document_outputs`, but the beginnings are those that have been read."""
@@ -93,19 +87,20 @@ class Beginnings:
             return document_outputs(encoder, self.corpus, self.runtime, n_layers=n_layers, head=head)
         network = nn.Identity() if head is None else head
 
+        groups = self._groups(self.ends.lengths)
+
         @torch.no_grad()
-        def of_long(row: int) -> np.ndarray:
-            ids, lengths = map(self.runtime.tensor, pad(self.ends, np.array([row])))
-            beginning = self.of(np.array([row]))
-            pooled = pool_documents(
-                encoder, ids, lengths, chunk_size=CHUNK_SIZE, n_layers=n_layers, beginning=beginning
-            )  # fmt: skip
-            return network(pooled).cpu().numpy()
+        def of_group(rows: np.ndarray) -> np.ndarray:
+            ids, lengths = map(self.runtime.tensor, pad(self.ends, rows))
+            beginning = self.of(rows)
+            assert beginning is not None
+            whole = read_to_ends(encoder, ids, lengths, beginning, chunk_size=CHUNK_SIZE, n_layers=n_layers)
+            return network(whole.pool.concat(whole.n_read)).cpu().numpy()
 
         with evaluating(encoder, self.runtime), evaluating(network, self.runtime):
-            long_rows = np.concatenate(list(in_parallel(of_long, self._long.tolist(), self.runtime)))
+            long_rows = np.concatenate(list(in_parallel(of_group, groups, self.runtime)))
         outputs = np.empty((len(self.corpus), long_rows.shape[1]), np.float32)
-        outputs[self._long], short = long_rows, np.flatnonzero(self._cuts == 0)
+        outputs[np.concatenate(groups)], short = long_rows, np.flatnonzero(self._cuts == 0)
         if len(short):
             corpus = self.corpus.take(short)
             outputs[short] = document_outputs(encoder, corpus, self.runtime, n_layers=n_layers, head=head)
@@ -125,13 +120,6 @@ class Beginnings:
             read, self._weights = [[tensor.to(self.runtime.device) for tensor in tensors] for tensors in state]
             n_read, last, maximum, total, *pairs = read
             self._read = Beginning(list(zip(pairs[::2], pairs[1::2])), Pool(last, maximum, total), n_read)
-
-
-def joined_beginnings(parts: list[Beginning]) -> Beginning:
-    """Those of some documents after those of others."""
-    state = join([part.state for part in parts])
-    pools = [(part.pool.last, part.pool.max, part.pool.sum) for part in parts]
-    return Beginning(state, Pool(*map(torch.cat, zip(*pools))), torch.cat([part.n_read for part in parts]))
 
 
 def _nothing_like(other: Beginning) -> Beginning:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from skulmfit.inference.passes import CHUNK_SIZE, evaluating, read
 from skulmfit.nn.encoder import Encoder
-from skulmfit.nn.pooling import pool_documents
+from skulmfit.nn.pooling import Beginning, read_to_ends
 from skulmfit.nn.runtime import Runtime
 from skulmfit.text.token_corpus import TokenCorpus
 
@@ -28,8 +28,9 @@ def document_outputs(
 
     def outputs(ids: Tensor, lengths: Tensor) -> np.ndarray:
         with runtime.autocast_reading():
-            pooled = pool_documents(encoder, ids, lengths, chunk_size=CHUNK_SIZE, n_layers=n_layers)
-        return network(pooled).cpu().numpy()
+            nothing = Beginning.of_nothing(encoder, len(ids), n_layers)
+            whole = read_to_ends(encoder, ids, lengths, nothing, chunk_size=CHUNK_SIZE, n_layers=n_layers)
+        return network(whole.pool.concat(whole.n_read)).cpu().numpy()
 
     rows = np.empty((len(corpus), 0), np.float32)
     with evaluating(encoder, runtime), evaluating(network, runtime):

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from skulmfit.inference.passes import CHUNK_SIZE, evaluating, read
+from skulmfit.nn.chunks import chunks
+from skulmfit.nn.encoder import rows_of
 from skulmfit.nn.networks import LanguageModelNetwork
 from skulmfit.nn.runtime import Runtime
 from skulmfit.text.token_corpus import TokenCorpus
@@ -27,11 +29,10 @@ def _document_log_likelihoods(model: LanguageModelNetwork, ids: Tensor, lengths:
     """Sums over the targets of each document, ids (B, T) to (B,)."""
     state = model.encoder.initial_state(len(ids))
     total = torch.zeros(len(ids), dtype=torch.float64, device=ids.device)
-    for start in range(0, ids.shape[1] - 1, CHUNK_SIZE):
-        end = min(start + CHUNK_SIZE, ids.shape[1] - 1)
-        encoded = model(ids[:, start:end], state)
+    for start, end, n_rows in chunks((lengths - 1).tolist(), CHUNK_SIZE):
+        encoded = model(ids[:n_rows, start:end], rows_of(state, slice(0, n_rows)))
         state = encoded.state
-        is_target = torch.arange(start + 1, end + 1, device=ids.device) < lengths[:, None]  # (B, T)
-        scores = model.log_likelihoods(encoded.output, ids[:, start + 1 : end + 1])
-        total += scores.masked_fill(~is_target, 0).sum(dim=1, dtype=torch.float64)
+        is_target = torch.arange(start + 1, end + 1, device=ids.device) < lengths[:n_rows, None]  # (B, T)
+        scores = model.log_likelihoods(encoded.output, ids[:n_rows, start + 1 : end + 1])
+        total[:n_rows] += scores.masked_fill(~is_target, 0).sum(dim=1, dtype=torch.float64)
     return total.cpu().numpy()

@@ -22,22 +22,31 @@ except ImportError:
     tqdm = None
 
 CHUNK_SIZE = 256  # tokens per chunk of a long document
-_TOKENS_PER_BATCH = 1 << 14  # padded: bounds memory, whatever the lengths
-_DOCUMENTS_PER_BATCH = 64  # on a CPU: more fill its caches, and few texts would be work for one thread alone
+_TOKENS_AT_A_TIME = 1 << 14  # of a batch: bounds memory, whatever the lengths
+_TOKENS_ON_A_CPU, _DOCUMENTS_ON_A_CPU = 1 << 13, 64  # more fill its caches, and leave less work for other threads
+_CHUNKS_PER_BATCH = 32  # its ids lie in memory as a whole
 _BATCHES_BETWEEN_RELEASES = 10
 
 
 def batches_in_order(
     corpus: TokenCorpus, runtime: Runtime, verbose: int
 ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-    """Indices, padded ids (B, T) and lengths (B,) of batches in canonical order."""
-    most = _DOCUMENTS_PER_BATCH if runtime.device.type == "cpu" else max(len(corpus), 1)
-    batches = document_batches(corpus.lengths, canonical_order(corpus), most, _TOKENS_PER_BATCH)
+    """Indices, padded ids (B, T) and falling lengths (B,) of batches in canonical order, the longest ones first."""
+    batches = read_together(corpus.lengths, canonical_order(corpus)[::-1], runtime)
     for n_done, indices in enumerate(_progress_bar(batches, verbose)):
         if n_done % _BATCHES_BETWEEN_RELEASES == _BATCHES_BETWEEN_RELEASES - 1:
             release_free_memory()
         ids, lengths = pad(corpus, indices)
         yield indices, runtime.tensor(ids), runtime.tensor(lengths)
+
+
+def read_together(lengths: np.ndarray, falling: np.ndarray, runtime: Runtime) -> list[np.ndarray]:
+    """Documents with lengths (n_documents,), in an order of falling length, in batches that are read in chunks."""
+    most, tokens = max(len(falling), 1), _TOKENS_AT_A_TIME
+    if runtime.device.type == "cpu":
+        most, tokens = _DOCUMENTS_ON_A_CPU, _TOKENS_ON_A_CPU
+    n_at_a_time = np.maximum(np.minimum(lengths, CHUNK_SIZE), lengths // _CHUNKS_PER_BATCH)
+    return document_batches(n_at_a_time, falling, most, tokens)
 
 
 def _progress_bar(batches: Sequence, verbose: int) -> Iterable:

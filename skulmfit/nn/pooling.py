@@ -1,11 +1,13 @@
 """Concat pooling over documents of any length, in chunks with the state carried (BPT3C)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from skulmfit.nn.encoder import Draw, Encoder, State
+from skulmfit.nn.chunks import chunks
+from skulmfit.nn.encoder import Draw, Encoder, State, join
 
 POOLINGS = ("last", "max", "mean")  # in the order of the pooled states
 
@@ -76,6 +78,32 @@ def read_on(
         state = encoded.state
         pool = pool.add(encoded.output, (lengths - start).clamp(0, encoded.output.shape[1]))
     return Beginning(state, pool, beginning.n_read + lengths)
+
+
+def read_to_ends(
+    encoder: Encoder, ids: Tensor, lengths: Tensor, beginning: Beginning, *, chunk_size: int, n_layers: int = 1
+) -> Beginning:
+    """Read what is left of documents of falling lengths (B,), right-padded ids (B, T), each hardly beyond its end.
+
+    The state of a document is of use where its length is a multiple of `nn.chunks.STEP`.
+    """
+    reading, ended = beginning, []
+    for start, end, n_rows in chunks(lengths.tolist(), chunk_size):
+        if n_rows < len(reading.n_read):
+            ended.append(reading.rows(slice(n_rows, None)))
+            reading = reading.rows(slice(0, n_rows))
+        own = (lengths[:n_rows] - start).clamp(max=end - start)
+        reading = read_on(
+            encoder, ids[:n_rows, start:end], own, reading, chunk_size=chunk_size, n_layers=n_layers
+        )  # fmt: skip
+    return join_beginnings([reading, *ended[::-1]])
+
+
+def join_beginnings(parts: Sequence[Beginning]) -> Beginning:
+    """Those of some documents after those of others."""
+    pools = [(part.pool.last, part.pool.max, part.pool.sum) for part in parts]
+    state = join([part.state for part in parts])
+    return Beginning(state, Pool(*map(torch.cat, zip(*pools))), torch.cat([part.n_read for part in parts]))
 
 
 def pool_documents(

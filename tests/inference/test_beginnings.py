@@ -8,8 +8,10 @@ from helpers import RECIPE, TINY, Killed, broken_off
 from skulmfit import LMFineTuner, ULMFiTClassifier
 from skulmfit.estimators import fit_checkpoint
 from skulmfit.inference import beginnings as module
+from skulmfit.inference import passes
 from skulmfit.inference.beginnings import Beginnings
 from skulmfit.inference.documents import document_outputs
+from skulmfit.nn import chunks, pooling
 from skulmfit.nn.encoder import Architecture, Encoder
 from skulmfit.nn.heads import PoolingHead
 from skulmfit.nn.networks import DocumentNetwork
@@ -24,7 +26,8 @@ LENGTHS = [32, 6, 25, 31, 1, 18, 24, 10] * 2
 @pytest.fixture(autouse=True)
 def short_chunks(monkeypatch):
     monkeypatch.setattr(module, "CHUNK_SIZE", 8)
-    monkeypatch.setattr(module, "_STEP", 8)
+    monkeypatch.setattr(module, "STEP", 8)
+    monkeypatch.setattr(chunks, "STEP", 8)
 
 
 @pytest.fixture
@@ -67,10 +70,11 @@ def test_a_training_pools_the_same_positions_and_gradients_reach_the_ends_alone(
     assert touched == [*range(26, 34), *range(34, 40)]
 
 
-def test_a_bounded_number_of_tokens_is_read_at_a_time(encoder, corpus, n_read, monkeypatch):
-    monkeypatch.setattr(module, "_TOKENS_AT_A_TIME", 32)
+def test_a_bounded_number_of_documents_is_read_at_a_time_and_each_to_its_end(encoder, corpus, shapes, monkeypatch):
+    monkeypatch.setattr(passes, "_TOKENS_ON_A_CPU", 96)
     Beginnings(corpus, 10, CPU).read(encoder, 1)
-    assert sorted(n_read) == [1, 1, 1, 1, 2, 2, 2]  # 4 of 24 tokens, 4 of 16, 2 of 8
+    # Of 24 tokens are 4, of 16 too, of 8 two.
+    assert sorted(shapes) == sorted([(4, 8)] * 3 + [(6, 8), (4, 8)])
 
 
 LONG_TEXTS = [f"{'zebra' if row % 2 else 'plain'} {'and so on it went ' * 6}" for row in range(16)]
@@ -96,14 +100,28 @@ def test_a_word_at_the_start_of_a_long_document_is_learnt(gradients_reach_ten_to
 @pytest.fixture
 def n_read(monkeypatch):
     """Documents whose beginnings have been read, time after time."""
-    n_read, read_on = [], module.read_on
+    n_read, read_to_ends = [], module.read_to_ends
 
-    def counting(encoder, ids, *arguments, **options):
-        n_read.append(len(ids))
+    def counting(encoder, ids, lengths, beginning, **options):
+        if not beginning.n_read.any():
+            n_read.append(len(ids))
+        return read_to_ends(encoder, ids, lengths, beginning, **options)
+
+    monkeypatch.setattr(module, "read_to_ends", counting)
+    return n_read
+
+
+@pytest.fixture
+def shapes(monkeypatch):
+    """Of the ids that an encoder reads."""
+    shapes, read_on = [], pooling.read_on
+
+    def noting(encoder, ids, *arguments, **options):
+        shapes.append(tuple(ids.shape))
         return read_on(encoder, ids, *arguments, **options)
 
-    monkeypatch.setattr(module, "read_on", counting)
-    return n_read
+    monkeypatch.setattr(pooling, "read_on", noting)
+    return shapes
 
 
 def test_beginnings_are_read_once_while_the_encoder_hardly_moves(gradients_reach_ten_tokens, n_read):

@@ -5,6 +5,7 @@ import torch
 from skulmfit.inference import documents as inference
 from skulmfit.inference import passes
 from skulmfit.inference.documents import document_outputs
+from skulmfit.nn import chunks
 from skulmfit.nn.encoder import Architecture, Encoder
 from skulmfit.nn.heads import PoolingHead
 from skulmfit.nn.pooling import pool_documents
@@ -42,7 +43,8 @@ def test_pooling_in_chunks_equals_pooling_the_whole(encoder, length):
 
 def test_a_document_is_pooled_as_if_it_were_alone(encoder, monkeypatch):
     monkeypatch.setattr(inference, "CHUNK_SIZE", CHUNK)
-    monkeypatch.setattr(passes, "_TOKENS_PER_BATCH", 100)
+    monkeypatch.setattr(passes, "_TOKENS_ON_A_CPU", 40)
+    monkeypatch.setattr(chunks, "STEP", 4)
     corpus = [document(length) for length in (25, 1, 8, 9, 16, 7, 40, 17, 2, 8)]
     runtime = Runtime(torch.device("cpu"), torch.float32)
     together = document_outputs(encoder, TokenCorpus.from_documents(corpus), runtime)
