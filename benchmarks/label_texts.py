@@ -1,4 +1,4 @@
-"""Classes in words: accuracy from no labels to 500, with phrases for the classes and without.
+"""Labels in words: accuracy from no labels to 500, with phrases for the classes and without.
 
     python benchmarks/label_texts.py --results benchmarks/results/label_texts.jsonl
 

@@ -4,7 +4,7 @@
 
 Peers: `tfidf`, `nbsvm`, `minilm`, `setfit` (up to 500 labels, since its pairs grow with the square), and, with --mpnet
 FOLDER, `mpnet` (all-mpnet-base-v2): see accuracy.py. Ours: `features` under a logistic regression, `quick`, `ulmfit`,
-and `phrases`, the classes in words of label_texts.py, with as many unlabelled texts as make 1,000 in all.
+and `phrases`, the labels in words of label_texts.py, with as many unlabelled texts as make 1,000 in all.
 
 Sets: those of single labels in the folder of SKULMFIT_DATA (default ../shared/data); `goemotions`, several labels a
 text, measured by micro-F1; `bbc`, the articles of the quickstart. Long texts are cut to their first --words words.

@@ -44,7 +44,7 @@ sphinx_gallery_conf = {
         [
             "hundred_labels.py",
             "unlabelled_text.py",
-            "classes_in_words.py",
+            "labels_in_words.py",
             "text_beside_columns.py",
             "calibration_and_thresholds.py",
             "explain_and_most_wrong.py",

@@ -152,7 +152,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     >>> clf.predict(["fine film", "dull film"])
     array(['good', 'bad'], dtype='<U4')
 
-    Without labels, classes in words:
+    From phrases, without labels:
 
     >>> clf = ULMFiTClassifier(label_texts={"place": "Where is it?", "number": "How many, how much?"})
     >>> clf.fit(["Where is Lima?", "How many legs do ants have?", "What city is it in?", "How long is a mile?"])

@@ -1,4 +1,4 @@
-"""Classes in words: phrases that say what each class is about, and labels that are missing."""
+"""Labels in words: phrases that say what each class is about, and labels that are missing."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

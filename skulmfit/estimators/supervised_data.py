@@ -126,7 +126,7 @@ class SupervisedData(Generic[AnyTargets]):
         return Examples(corpus.take(rows), self.encoded[rows], self.weights[rows])
 
     def words(self, corpus: TokenCorpus, tokenizer: AnyTokenizer) -> Words | None:
-        """What is known of the classes in words, given all texts encoded as `corpus` by a tokenizer."""
+        """What is read of phrases, given all texts encoded as `corpus` by a tokenizer."""
         if self.phrase_targets is None:
             return None
         phrases = Examples(tokenizer.encode(self.phrases), self.phrase_targets, np.ones(len(self.phrases)))

@@ -35,7 +35,7 @@ Solution = tuple[np.ndarray, np.ndarray]  # weight (C, F) and bias (C,) of a lin
 
 @dataclass(frozen=True, eq=False)
 class WordReadings:
-    """What is read of the classes in words, as features of the encoder.
+    """What is read of the labels in words, as features of the encoder.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Readings:
     weights : ndarray of shape (n_documents,)
         With a mean of 1.
     words : WordReadings, optional
-        Of classes in words.
+        Of labels in words.
     is_fine_tuned : bool, default=False
         Whether the encoder has been fine-tuned on these targets.
     """
@@ -90,7 +90,7 @@ Solver = Callable[[Readings], Solution]
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """Classes in words: what a solved head knows beside its examples.
+    """Labels in words: what a solved head knows beside its examples.
 
     Parameters
     ----------

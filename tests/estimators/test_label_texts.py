@@ -1,4 +1,4 @@
-"""Classes in words: a classifier from phrases, from few labels beside them, and what is refused."""
+"""Labels in words: a classifier from phrases, from few labels beside them, and what is refused."""
 
 import pickle
 import warnings

@@ -1,5 +1,5 @@
 """
-Classes in words
+Labels in words
 ================
 
 Without a single label, a classifier can still know what its classes are, if they are described. `label_texts` takes

