@@ -40,7 +40,7 @@ from skulmfit.estimators.classifier import LEAST_LABELS
 from skulmfit.estimators.label_texts import Phrases
 from skulmfit.estimators.phrase_regression import centred, phrase_regression
 from skulmfit.nn.features import FEATURES as FEATURE_KINDS
-from skulmfit.training.head_fine_tuning import Readings, WordReadings
+from skulmfit.training.head import Readings, WordReadings
 
 OPINIONS = {
     "negative": [

@@ -18,7 +18,7 @@ from skulmfit.estimators.targets import ClassTargets, check_vectors
 from skulmfit.estimators.validation import ClassWeight, check_class_weights, check_lengths
 from skulmfit.nn.target_losses import weighted_binary_cross_entropy
 from skulmfit.nn.threads import one_thread_an_operation
-from skulmfit.training.head_fine_tuning import Readings, Solution
+from skulmfit.training.head import Readings, Solution
 
 
 @dataclass(frozen=True, eq=False)

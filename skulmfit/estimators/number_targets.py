@@ -13,7 +13,7 @@ from skulmfit.estimators.regressions import ridge_regression
 from skulmfit.estimators.targets import Targets, check_vectors
 from skulmfit.estimators.validation import check_lengths, exponents, number_array
 from skulmfit.nn.target_losses import weighted_squared_error
-from skulmfit.training.head_fine_tuning import Readings, Solution
+from skulmfit.training.head import Readings, Solution
 
 _LARGEST = 1e300  # so that no prediction is beyond float64
 

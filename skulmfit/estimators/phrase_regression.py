@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import softmax
 
 from skulmfit.estimators.regressions import logistic_regression
-from skulmfit.training.head_fine_tuning import Readings, Solution, WordReadings
+from skulmfit.training.head import Readings, Solution, WordReadings
 
 _LOGITS_PER_DEVIATION = 1.5
 _TRUST = 100  # labels that count as much as the phrases do

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from skulmfit.training.head_fine_tuning import Solution
+from skulmfit.training.head import Solution
 
 _MAX_ITER = 300  # the default features of 1,000 questions of six kinds take 89
 _ABSENT = -10.0  # logit of a class that no text has

@@ -37,7 +37,8 @@ from skulmfit.nn.features import Features
 from skulmfit.nn.networks import DocumentNetwork
 from skulmfit.nn.runtime import Runtime
 from skulmfit.tables import Table
-from skulmfit.training.head_fine_tuning import Head, fine_tune_with_head
+from skulmfit.training.head import Head
+from skulmfit.training.head_fine_tuning import fine_tune_with_head
 from skulmfit.training.outcome import Outcome
 from skulmfit.training.parameters import check_choice, check_epochs, check_number, check_number_or_auto
 from skulmfit.training.projection import passes_of_head

@@ -10,7 +10,7 @@ from skulmfit.estimators.doubts import doubt_validation
 from skulmfit.estimators.fitted_state import AnyTargets
 from skulmfit.text.any_tokenizer import AnyTokenizer
 from skulmfit.text.token_corpus import TokenCorpus
-from skulmfit.training.head_fine_tuning import Words
+from skulmfit.training.head import Words
 from skulmfit.training.supervised_task import Examples
 
 

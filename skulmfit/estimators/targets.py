@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from skulmfit.nn.threads import one_thread_an_operation
-from skulmfit.training.head_fine_tuning import Readings, Solution
+from skulmfit.training.head import Readings, Solution
 from skulmfit.training.recipe import Recipe
 from skulmfit.training.supervised_task import OutputLoss
 

@@ -17,7 +17,7 @@ import skulmfit
 from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
 from skulmfit.estimators.phrase_regression import phrase_regression
 from skulmfit.models.sentence_map import SentenceMap
-from skulmfit.training.head_fine_tuning import Readings, WordReadings
+from skulmfit.training.head import Readings, WordReadings
 
 PHRASES = {"place": ["Where is it?", "Which city or country?"], "number": "How many, how much, what year?"}
 TEXTS = [

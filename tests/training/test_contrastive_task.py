@@ -15,7 +15,8 @@ from skulmfit.nn.runtime import Runtime
 from skulmfit.nn.target_losses import contrastive_loss
 from skulmfit.training import head_fine_tuning
 from skulmfit.training.contrastive_task import ContrastiveTask
-from skulmfit.training.head_fine_tuning import Head, with_new_head
+from skulmfit.training.head import Head
+from skulmfit.training.head_fine_tuning import with_new_head
 from skulmfit.training.supervised_task import Examples, SupervisedTask
 
 QUESTIONS = ["Who wrote it?", "Who sang that song?", "Where is Lima?", "Where do ants live?", "How many are there?"] * 3
