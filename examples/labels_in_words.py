@@ -63,7 +63,8 @@ def main() -> None:
         started = time.perf_counter()
         accuracy = classifier.fit(texts[:n], known).score(texts[n : 2 * n], labels[n : 2 * n])
         print(f"{name}: {100 * accuracy:.1f} % of {n} other articles, {time.perf_counter() - started:.0f} s")
-    print(f"\n{check_phrases(classifier, texts[:n], few, n=5)}")
+    others = slice(n, 2 * n)  # a classifier makes the phrases agree with labels that it has seen
+    print(f"\n{check_phrases(classifier, texts[others], labels[others], n=5)}")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--text", default="text", help="its column of texts")
     parser.add_argument("--label", default="label", help="its column of labels")
     parser.add_argument("--labelled", type=int, default=100, help="number of labels to use")
-    parser.add_argument("--test", type=int, default=300, help="number of texts to test on")
+    parser.add_argument("--test", type=int, default=200, help="number of texts to test on")
     parser.add_argument(
         "--epochs",
         type=int,

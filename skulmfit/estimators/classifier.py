@@ -22,7 +22,7 @@ from skulmfit.estimators.label_texts import LabelTexts, Phrases, labelled_rows, 
 from skulmfit.estimators.supervised import SupervisedEstimator
 from skulmfit.estimators.supervised_data import SupervisedData
 from skulmfit.estimators.targets import ClassTargets
-from skulmfit.estimators.validation import ClassWeight, Memory
+from skulmfit.estimators.validation import ClassWeight, Memory, normalise_weights
 from skulmfit.inference.explanation import Explanations
 from skulmfit.training.parameters import check_number, check_number_or_auto
 from skulmfit.training.recipe import Recipe
@@ -54,7 +54,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         brackets below are those of the default.
     epochs : int or "auto", default="auto"
         Epochs of the last stage, in which all layers train (as many as make about 150 updates, 5 to 8); the plan is in
-        `stages_`.
+        `stages_`. With `label_texts` 0 leaves the encoder as it is.
     learning_rate : float or "auto", default="auto"
         Peak learning rate of the head (2e-3); stages of a recipe may multiply it.
     lr_decay : float or "auto", default="auto"
@@ -260,8 +260,10 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
             for label, weight in self.class_weight.items():
                 check_number(weight, f"class_weight[{label!r}]", Real, low=0)
         check_number_or_auto(self.label_smoothing, "label_smoothing", Real, low=0, high=1, bounds="left")
+        if not isinstance(self.class_weight, dict | None) and self.class_weight != "balanced":
+            raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {self.class_weight!r}.")
         if self.label_texts is not None:
-            Phrases.check(self.label_texts)
+            Phrases.check(self.label_texts).classes()
 
     def _resolved_recipe(self) -> Recipe:
         return super()._resolved_recipe().override(label_smoothing=self.label_smoothing)
@@ -279,31 +281,39 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         phrases = Phrases.check(self.label_texts)
         has_label, counts = labelled_rows(y, len(texts), phrases.labels), weights > 0
         rows = np.flatnonzero(has_label & counts)
-        labels, labelled = take_rows(y, rows), [texts[row] for row in rows]
-        targets, encoded, own_weights = self._learn_beside(phrases, labels, labelled, weights[rows])
+        labelled = [texts[row] for row in rows]
+        targets, encoded, own_weights = self._learn_beside(phrases, y, rows, labelled, weights[rows])
         return SupervisedData(
             labelled, encoded, own_weights, targets,
             unlabelled=[texts[row] for row in np.flatnonzero(~has_label & counts)],
-            phrases=list(phrases.texts), phrase_targets=targets.of_columns(phrases.columns(targets.labels)),
+            phrases=list(phrases.texts), phrase_targets=targets.of_columns(phrases.columns(targets.classes)),
         )  # fmt: skip
 
     def _learn_beside(
-        self, phrases: Phrases, y: Any, texts: list[str], weights: np.ndarray
+        self, phrases: Phrases, y: Any, rows: np.ndarray, texts: list[str], weights: np.ndarray
     ) -> tuple[ClassTargets, np.ndarray, np.ndarray]:
-        """As `_learn_targets`, where there may be no text with a label."""
-        if texts and label_matrix(y) is not None:
-            return Indicators.learn(y, texts, self.class_weight, weights)
-        if not texts and np.ndim(y) == 2 and np.shape(y)[1] > 1:
-            return Indicators(np.arange(np.shape(y)[1])), np.empty(np.shape(y), np.int64), weights
-        return Labels.learn_beside(phrases, y, texts, type(self).__name__, self.class_weight, weights)
+        """As `_learn_targets` of some rows of y, those of the texts; there may be none."""
+        labels = take_rows(y, rows)
+        if label_matrix(y) is None:
+            return Labels.learn_beside(phrases, labels, texts, self.class_weight, weights)
+        if len(texts):
+            return Indicators.learn(labels, texts, self.class_weight, normalise_weights(weights))
+        targets = Indicators.of_columns_of(y)
+        return targets, np.empty((0, targets.n_outputs), np.int64), weights
 
     def _plan(self, recipe: Recipe, data: SupervisedData[ClassTargets]) -> Recipe:
         """With phrases and few labels, the head that both make is as good as what training makes of it."""
         if self.label_texts is None:
             return recipe
+        if self.epochs == 0:
+            return recipe.without_training()
         n_labels = len(data.encoded) - data.n_validation
         wanted = n_labels >= (LEAST_LABELS if self.epochs == "auto" else 2)
         return recipe if wanted else recipe.without_training()
+
+    def _has_untrained_head(self) -> bool:
+        """With phrases there is one."""
+        return self.label_texts is not None
 
     def _default_language_model(self) -> LMFineTuner:
         """With phrases, the language model as it is: training it would move it away from its sentence vectors."""

@@ -80,7 +80,8 @@ class Writer:
         Unwritable
             If its type is not in the table; the message begins with the `name`.
         """
-        value = value.item() if isinstance(value, np.generic) else value
+        is_date = isinstance(value, np.datetime64 | np.timedelta64)  # whose item is a number or loses its unit
+        value = value.item() if isinstance(value, np.generic) and not is_date else value
         if type(value) in _PLAIN:  # a member of an enum of strings is more than its string
             return value
         if type(value) is list:
@@ -140,6 +141,14 @@ def _read_array(reader: Reader, code: Any) -> np.ndarray:
     return array.reshape(shape)
 
 
+def _read_date(reader: Reader, code: list) -> np.datetime64 | np.timedelta64:
+    dtype = np.dtype(code[0])
+    if dtype.kind not in "Mm":
+        raise ValueError(f"a date of type {dtype}")
+    date: np.datetime64 | np.timedelta64 = np.int64(code[1]).view(dtype)
+    return date
+
+
 def _write_dataclass(writer: Writer, value: Any, name: str) -> list:
     if type(value) is not _DATACLASSES.get(type(value).__name__):
         raise Unwritable(f"{name}={value!r}")
@@ -191,6 +200,7 @@ VALUES: dict[str, Codec] = {
     "tuple": Codec(tuple, lambda w, v, name: [w.write(item, name) for item in v], lambda r, code: tuple(r.read(code))),
     "dict": Codec(dict, _write_dict, _read_dict),
     "array": Codec(np.ndarray, _write_array, _read_array),
+    "date": Codec((np.datetime64, np.timedelta64), lambda w, v, name: [v.dtype.str, int(v.view(np.int64))], _read_date),
     "path": Codec(os.PathLike, lambda w, v, name: os.fspath(v), lambda r, code: Path(code)),
     "data": Codec(tuple(_DATACLASSES.values()), _write_dataclass, _read_dataclass),
     "tokenizer": Codec((Tokenizer, WordTokenizer), _write_tokenizer, _read_tokenizer),

@@ -31,6 +31,8 @@ def data_sizes(data: SupervisedData[AnyTargets], rows: np.ndarray) -> dict[str, 
         "words": words,
         "validation_texts": len(data.texts) - len(rows),
     }
+    if data.phrases:
+        sizes |= {"unlabelled_texts": len(data.unlabelled), "phrases": len(data.phrases)}
     targets, encoded = data.targets, data.encoded[rows]
     if isinstance(targets, Labels):
         return sizes | {"texts_of_label": np.bincount(encoded, minlength=targets.n_outputs).tolist()}
@@ -59,6 +61,9 @@ def _facts(estimator: Fitted, fitted: SupervisedState[Any]) -> dict[str, str]:
     if data:
         held_out = f", {data['validation_texts']:,} more to validate on" if data["validation_texts"] else ""
         facts["learnt from"] = f"{data['texts']:,} texts, {data['words']:,} words in all{held_out}"
+        if "phrases" in data:
+            more = f"{data['unlabelled_texts']:,} texts without a label, {data['phrases']:,} phrases of the classes"
+            facts["learnt from"] += f"; {more}"
         facts["made with"] = f"skulmfit {data['skulmfit']}"
     facts["network"] = (
         f"AWD-{architecture.kind.upper()}, {architecture.n_layers} layers, {architecture.vocab_size:,} pieces, reads "

@@ -41,13 +41,19 @@ class Indicators(ClassTargets):
         cls, y: Any, texts: list[str], class_weight: ClassWeight, weights: np.ndarray
     ) -> tuple["Indicators", np.ndarray, np.ndarray]:
         """The labels in the y of a fit, the indicators as an array, and the weights of the texts."""
-        indicators = check_indicators(y, texts)
-        names = column_names(y)
-        classes = np.arange(indicators.shape[1]) if names is None else names
+        indicators, classes = check_indicators(y, texts), cls.of_columns_of(y).classes
+        return cls(classes, positive_weights(class_weight, indicators[weights > 0], classes)), indicators, weights
+
+    @classmethod
+    def of_columns_of(cls, y: Any) -> "Indicators":
+        """A label for each column of an indicator matrix of any container."""
+        matrix, names = label_matrix(y), column_names(y)
+        assert matrix is not None
+        classes = np.arange(matrix.shape[1]) if names is None else names
         repeated = [label for label, count in Counter(classes.tolist()).items() if count > 1]
         if repeated:
             raise ValueError(f"y has several columns of the name {repeated[0]!r}. Give every label a name of its own.")
-        return cls(classes, positive_weights(class_weight, indicators[weights > 0], classes)), indicators, weights
+        return cls(classes)
 
     def of_columns(self, columns: np.ndarray) -> np.ndarray:
         """One label each."""
@@ -208,11 +214,9 @@ def positive_weights(class_weight: ClassWeight, indicators: np.ndarray, classes:
         if unknown:
             raise ValueError(f"class_weight names labels {list(unknown)}, but the columns of y are {classes.tolist()}.")
         weights = np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
-    elif isinstance(class_weight, str) and class_weight == "balanced":
+    else:  # "balanced"
         n_positive = indicators.sum(axis=0)
         weights = np.where(n_positive > 0, (len(indicators) - n_positive) / np.maximum(n_positive, 1), 1.0)
         weights[weights == 0] = 1.0  # a label that every text has
-    else:
-        raise ValueError(f"class_weight must be a dict, 'balanced' or None, got {class_weight!r}.")
     check_class_weights(weights, class_weight)
     return weights

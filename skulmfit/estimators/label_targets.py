@@ -1,7 +1,6 @@
 """Labels: one class a text."""
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from scipy.special import logsumexp
 from sklearn.utils import compute_class_weight
 from torch import Tensor
 
+from skulmfit.estimators.doubts import doubt_absent
 from skulmfit.estimators.label_texts import Phrases
 from skulmfit.estimators.label_values import label_array, label_type
 from skulmfit.estimators.phrase_regression import phrase_regression
@@ -57,7 +57,7 @@ class Labels(ClassTargets):
 
     @classmethod
     def learn_beside(
-        cls, phrases: Phrases, y: Any, texts: list[str], name: str, class_weight: ClassWeight, weights: np.ndarray
+        cls, phrases: Phrases, y: Any, texts: list[str], class_weight: ClassWeight, weights: np.ndarray
     ) -> tuple["Labels", np.ndarray, np.ndarray]:
         """The same where every class has phrases: texts may be none, and classes without one.
 
@@ -67,21 +67,12 @@ class Labels(ClassTargets):
             If y has a class without a phrase.
         """
         if not texts:
-            classes, indices = phrases.classes(np.empty(0)), np.empty(0, np.int64)
-            return cls(classes), indices, weights
+            return cls(phrases.classes()), np.empty(0, np.int64), weights
         present, indices = check_label_column(y, texts)
-        phrases.check_cover(present.tolist())
+        phrases.check_cover(present)
         classes = phrases.classes(present)
-        absent = [label for label in classes.tolist() if label not in present.tolist()]
-        if absent:
-            warnings.warn(
-                f"No text of y has the class {absent[0]!r}; {phrases.name} alone says what it is."
-                if len(absent) == 1
-                else f"No text of y has the classes {', '.join(map(repr, absent))}; {phrases.name} alone says what "
-                "they are.",
-                stacklevel=6,
-            )
-        indices = np.array([classes.tolist().index(label) for label in present.tolist()])[indices]
+        doubt_absent(classes[~np.isin(classes, present)].tolist(), phrases.name)
+        indices = np.searchsorted(classes, present)[indices]
         targets = cls(classes, class_weights(weights, class_weight, classes, indices))
         return targets, indices, normalise_weights(weights * targets.weights(indices))
 
@@ -215,6 +206,7 @@ def class_weights(
     if class_weight is not None:
         labels = classes[indices[weights > 0]]
         present = np.unique(labels)
-        found[np.isin(classes, present)] = compute_class_weight(class_weight, classes=present, y=labels)
-        check_class_weights(found, class_weight)
+        of_present = compute_class_weight(class_weight, classes=present, y=labels)
+        check_class_weights(of_present, class_weight)
+        found[np.isin(classes, present)] = of_present
     return found

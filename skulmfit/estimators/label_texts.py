@@ -1,10 +1,13 @@
 """Labels in words: phrases that say what each class is about, and labels that are missing."""
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from skulmfit.estimators.label_values import is_missing, label_array, label_type
 
 LabelTexts = Mapping[Any, str | Sequence[str]]
 _UNLABELLED = -1  # scikit-learn's, as in sklearn.semi_supervised
@@ -36,34 +39,40 @@ class Phrases:
         TypeError
             If it is no dict, or a phrase no str.
         ValueError
-            If a phrase is empty or there twice, or a class has none.
+            If a phrase is empty or there twice, a class has none, or two classes have one name.
         """
         if not isinstance(given, Mapping):
             raise TypeError(
                 f"{name} must be a dict from each class to a phrase or a list of phrases, such as "
                 f"{{'spam': 'Win a prize now!', 'ham': ['See you later.', 'I am on my way.']}}; got {given!r}."
             )
+        if not given:
+            raise ValueError(f"{name} is empty. Give each class a phrase, or leave {name} out.")
+        repeated = [text for text, count in Counter(map(str, given)).items() if count > 1]
+        if repeated:
+            raise ValueError(f"{name} has several classes of the name {repeated[0]!r}. Give each a name of its own.")
         owners: dict[str, Any] = {}
         for label, phrases in given.items():
             for phrase in _as_phrases(phrases, label, name):
                 if phrase.strip() in owners:
+                    others = " and for ".join(map(repr, dict.fromkeys([owners[phrase.strip()], label])))
                     raise ValueError(
-                        f"{name} has the phrase {phrase!r} twice, for {owners[phrase.strip()]!r} and for {label!r}. "
-                        "Each phrase may stand once."
+                        f"{name} has the phrase {phrase!r} twice, for {others}. Each phrase may stand once."
                     )
                 owners[phrase.strip()] = label
         return cls(tuple(owners), tuple(owners.values()), name)
 
-    def check_cover(self, classes: Iterable[Any]) -> None:
-        """Raise unless every class in y has a phrase."""
-        without = [label for label in classes if label not in self.labels]
-        if without:
+    def check_cover(self, classes: np.ndarray) -> None:
+        """Raise unless every class in y has a phrase, under a label of its type."""
+        own = self._label_array()
+        without = classes[~_is_same(classes, own).any(axis=1)]
+        if len(without):
             raise ValueError(
-                f"y has the class {without[0]!r}, for which {self.name} has no phrase; it has phrases for "
+                f"y has the class {_shown(without[0])}, for which {self.name} has no phrase; it has phrases for "
                 f"{_listed(self.labels)}. Give each class one, under the label that y has for it."
             )
 
-    def columns(self, classes: Sequence[Any]) -> np.ndarray:
+    def columns(self, classes: np.ndarray) -> np.ndarray:
         """The place of each phrase's class among the classes, (n_phrases,).
 
         Raises
@@ -72,13 +81,18 @@ class Phrases:
             If a class has no phrase, or a phrase no class.
         """
         self.check_cover(classes)
-        unknown = [label for label in self.labels if label not in classes]
+        is_own = _is_same(self._label_array(), classes)  # (n_phrases, n_classes)
+        unknown = [self.labels[place] for place in np.flatnonzero(~is_own.any(axis=1))]
         if unknown:
             raise ValueError(
-                f"{self.name} has a phrase for {unknown[0]!r}, but the columns of y are {_listed(classes)}. "
+                f"{self.name} has a phrase for {unknown[0]!r}, but the columns of y are {_listed(classes.tolist())}. "
                 "Leave it out, or give y a column for it."
             )
-        return np.array([list(classes).index(label) for label in self.labels])
+        return is_own.argmax(axis=1)
+
+    def _label_array(self) -> np.ndarray:
+        """The class of each phrase, (n_phrases,)."""
+        return label_array(list(self.labels), f"the classes of {self.name}")
 
     def vectors(self, of_texts: np.ndarray) -> dict[str, np.ndarray]:
         """Of each class the mean of the vectors (n_phrases, D) of its phrases, with length 1, by the class's name."""
@@ -88,31 +102,32 @@ class Phrases:
             means[str(label)] = mean / np.linalg.norm(mean)
         return means
 
-    def classes(self, labels: np.ndarray) -> np.ndarray:
-        """The classes, sorted; of the same type as the labels in y, if these are as they went in.
+    def classes(self, labels: np.ndarray | None = None) -> np.ndarray:
+        """The classes, sorted; in the type of the labels in y, if there are any.
 
         Raises
         ------
         ValueError
-            If there are less than 2, or they cannot be compared.
+            If there are less than 2, they are no labels or of several types, or y has labels of another type.
         """
-        distinct = list(dict.fromkeys(self.labels))
-        if len(distinct) < 2:
-            raise ValueError(f"{self.name} needs phrases for at least 2 classes, it has {_listed(distinct)}.")
-        try:
-            distinct = sorted(distinct)
-        except TypeError as error:
-            raise ValueError(f"{self.name} mixes classes that cannot be compared: {error}.") from error
-        classes = np.array(distinct)
-        if classes.ndim > 1 or classes.tolist() != distinct:
-            raise ValueError(f"{self.name} mixes classes of different types: {_listed(distinct)}.")
-        kinds = {classes.dtype.kind, labels.dtype.kind}  # integers beside missing labels have become floats
-        return classes.astype(labels.dtype) if kinds <= {"i", "u"} or "O" in kinds else classes
+        classes = np.unique(self._label_array())
+        if len(classes) < 2:
+            raise ValueError(f"{self.name} needs phrases for at least 2 classes, it has {_listed(self.labels)}.")
+        if labels is None:
+            return classes
+        own, given = label_type(classes), label_type(labels)
+        if own is not given and {own, given} != {int, float}:  # integers beside missing labels have become floats
+            raise ValueError(
+                f"y has labels of type {given.__name__}, {self.name} of type {own.__name__}: a label of y is "
+                f"{_shown(labels[0])}. Give both the same."
+            )
+        is_as_given = "O" in (classes.dtype.kind, labels.dtype.kind) or given is int
+        return classes.astype(labels.dtype) if is_as_given else classes
 
 
 def _as_phrases(phrases: Any, label: Any, name: str) -> list[str]:
     phrases = [phrases] if isinstance(phrases, str) else phrases
-    if not isinstance(phrases, Iterable) or isinstance(phrases, bytes | Mapping):
+    if not isinstance(phrases, list | tuple | np.ndarray) and not hasattr(phrases, "iloc"):  # of pandas
         raise TypeError(f"{name}[{label!r}] must be a phrase or a list of phrases, got {phrases!r}.")
     phrases = list(phrases)
     if not phrases:
@@ -127,6 +142,18 @@ def _as_phrases(phrases: Any, label: Any, name: str) -> list[str]:
 
 def _listed(labels: Iterable[Any]) -> str:
     return ", ".join(map(repr, dict.fromkeys(labels)))
+
+
+def _shown(label: Any) -> str:
+    """A label as it went in: not as NumPy's."""
+    return repr(label.item() if isinstance(label, np.generic) and label.dtype.kind not in "Mm" else label)
+
+
+def _is_same(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which labels (n,) and others (m,) are the same value, (n, m)."""
+    if not {labels.dtype.kind, others.dtype.kind} <= {"M", "m"}:  # dates of several units compare as they are
+        labels, others = labels.astype(object), others.astype(object)
+    return np.asarray(labels[:, None] == others)
 
 
 def labelled_rows(y: Any, n_texts: int, known: Sequence[Hashable]) -> np.ndarray:
@@ -144,6 +171,8 @@ def labelled_rows(y: Any, n_texts: int, known: Sequence[Hashable]) -> np.ndarray
         return np.zeros(n_texts, bool)
     rows = y.toarray() if hasattr(y, "toarray") else y
     cells = np.asarray(rows, dtype=object)
+    if not cells.ndim:
+        label_array(y)  # which says what y should be
     is_missing = np.array([_is_missing(cell, known) for cell in cells.ravel().tolist()], bool).reshape(cells.shape)
     if is_missing.ndim < 2:
         return ~is_missing
@@ -156,12 +185,8 @@ def labelled_rows(y: Any, n_texts: int, known: Sequence[Hashable]) -> np.ndarray
 
 
 def _is_missing(label: Any, known: Sequence[Hashable]) -> bool:
-    if label is None or type(label).__name__ in ("NAType", "NaTType"):
-        return True
-    if isinstance(label, float | np.floating) and np.isnan(label):
-        return True
     is_number = isinstance(label, int | float | np.number) and not isinstance(label, bool)
-    return is_number and label == _UNLABELLED and _UNLABELLED not in known
+    return is_missing(label) or (is_number and label == _UNLABELLED and _UNLABELLED not in known)
 
 
 def take_rows(y: Any, rows: np.ndarray) -> Any:

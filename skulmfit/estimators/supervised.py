@@ -1,7 +1,6 @@
 """What classifier and regressor share: the two halves of ULMFiT behind one fit."""
 
 import os
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterable
 from functools import partial
@@ -17,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skulmfit.estimators.base import TextEstimator
 from skulmfit.estimators.caching import encode, fit_language_model
-from skulmfit.estimators.doubts import doubt_language, doubt_rare
+from skulmfit.estimators.doubts import doubt_language, doubt_rare, warn_caller
 from skulmfit.estimators.estimator_card import data_sizes, render
 from skulmfit.estimators.fine_tuner import LMFineTuner
 from skulmfit.estimators.fit_remedies import new_clock
@@ -198,6 +197,10 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         targets, encoded, weights = self._learn_targets(y, texts, weights)
         return SupervisedData(texts, encoded, weights, targets)
 
+    def _has_untrained_head(self) -> bool:
+        """Whether there is a head without training."""
+        return False
+
     def _plan(self, recipe: Recipe, data: SupervisedData[AnyTargets]) -> Recipe:
         """How encoder and head are trained."""
         return recipe
@@ -209,12 +212,12 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
         if isinstance(self.lm, FrozenEstimator):
             check_is_fitted(lm)
         super()._check_parameters()
-        if self.epochs == 0:
+        if self.epochs == 0 and not self._has_untrained_head():
             raise ValueError(
                 "epochs == 0, must be >= 1: without training there is no head. For features of the language model as it"
                 " is, use make_pipeline(LMFineTuner(epochs=0), LogisticRegression())."
             )
-        check_epochs(self.epochs)
+        check_epochs(self.epochs, low=0 if self._has_untrained_head() else 1)
         check_number_or_auto(self.batch_size, "batch_size", Integral, low=2)
         check_number(self.hidden_dim, "hidden_dim", Integral, low=1)
         check_choice(self.gradual_unfreezing, "gradual_unfreezing", ("auto", True, False))
@@ -228,10 +231,9 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
             lm = self._default_language_model()
         else:
             if hasattr(self.lm, "_fitted"):
-                warnings.warn(
+                warn_caller(
                     "lm is fitted already, but is fitted anew on these texts: what it has learnt is not used. To use "
-                    "it as it is, give sklearn.frozen.FrozenEstimator(lm); to have it fitted, sklearn.base.clone(lm).",
-                    stacklevel=5,
+                    "it as it is, give sklearn.frozen.FrozenEstimator(lm); to have it fitted, sklearn.base.clone(lm)."
                 )
             lm = clone(self.lm)
             lm.set_params(

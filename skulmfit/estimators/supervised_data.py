@@ -97,8 +97,8 @@ class SupervisedData(Generic[AnyTargets]):
         n_left = len(rows) - n_validation
         if n_left < 2:
             raise ValueError(
-                f"early_stopping=True leaves {n_left} of {len(rows)} texts to train on. Give more texts, a smaller "
-                f"validation_fraction than {fraction}, or X_val and y_val."
+                f"early_stopping=True leaves {n_left} of {len(rows)} texts with a label to train on. Give more, a "
+                f"smaller validation_fraction than {fraction}, or X_val and y_val."
             )
         strata = self.targets.strata(self.encoded)
         if strata is None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import combinations
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,8 +13,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from skulmfit.estimators.label_texts import Phrases, labelled_rows
+from skulmfit.estimators.label_texts import Phrases, labelled_rows, take_rows
+from skulmfit.estimators.label_values import label_array
+from skulmfit.estimators.validation import check_texts
 from skulmfit.tables import as_frame, as_html, as_text
+from skulmfit.training.parameters import check_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,8 +126,14 @@ def check_phrases(estimator: Any, X: Iterable[str], y: ArrayLike | None = None, 
     check_is_fitted(estimator)
     if not getattr(estimator, "label_texts", None):
         raise ValueError("check_phrases needs a classifier that was fitted with label_texts; this one has none.")
-    texts, phrases = list(X), Phrases.check(estimator.label_texts)
+    check_number(n, "n", Integral, low=0)
+    texts, phrases = check_texts(X), Phrases.check(estimator.label_texts)
     classes = list(dict.fromkeys(phrases.labels))
+    if set(classes) != set(estimator.classes_.tolist()):
+        raise ValueError(
+            f"label_texts has phrases for {', '.join(map(repr, classes))}, but the classifier was fitted with others: "
+            f"{', '.join(map(repr, estimator.classes_.tolist()))}. Fit it again."
+        )
     columns = _columns(y, len(texts), phrases, classes)
     owners = np.array([classes.index(label) for label in phrases.labels])
     of_texts, of_phrases = (_sentence_vectors(estimator, own) for own in (texts, list(phrases.texts)))
@@ -158,7 +168,8 @@ def _columns(y: ArrayLike | None, n_texts: int, phrases: Phrases, classes: list[
         raise ValueError(f"y must be one label a text, got an array of shape {np.shape(y)}.")
     has_label = labelled_rows(y, n_texts, classes)
     labels = np.asarray(y, dtype=object).tolist()
-    phrases.check_cover(label for label, known in zip(labels, has_label) if known)
+    if has_label.any():
+        phrases.check_cover(np.unique(label_array(take_rows(y, np.flatnonzero(has_label)))))
     found = [classes.index(label) if known else -1 for label, known in zip(labels, has_label)]
     return np.array(found) if has_label.any() else None
 

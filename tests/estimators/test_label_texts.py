@@ -1,5 +1,6 @@
 """Labels in words: a classifier from phrases, from few labels beside them, and what is refused."""
 
+import enum
 import pickle
 import warnings
 from dataclasses import replace
@@ -185,10 +186,20 @@ def test_one_row_of_an_indicator_matrix_may_be_missing():
         (PHRASES | {"number": 3}, TypeError, r"label_texts\['number'\] must be a phrase or a list of phrases, got 3"),
         (PHRASES | {"number": ["How many?", None]}, TypeError, r"label_texts\['number'\] has None, which is not a str"),
         (PHRASES | {"number": "Where is it? "}, ValueError, "'Where is it. ' twice, for 'place' and for 'number'"),
-        (PHRASES | {"number": ["Who?", "Who?"]}, ValueError, "'Who.' twice, for 'number' and for 'number'"),
+        (PHRASES | {"number": ["Who?", "Who?"]}, ValueError, "'Who.' twice, for 'number'. Each"),
         ({"place": "Where is it?"}, ValueError, "label_texts needs phrases for at least 2 classes, it has 'place'"),
-        ({"place": "Where is it?", 3: "How many?"}, ValueError, "label_texts mixes classes"),
-        ({}, ValueError, "label_texts needs phrases for at least 2 classes"),
+        ({"place": "Where is it?", 3: "How many?"}, ValueError, "row 1 of the classes of label_texts is 3 of type int"),
+        ({True: "Where is it?", 2: "How many?"}, ValueError, "row 1 of the classes of label_texts is 2 of type int"),
+        ({0.5: "Where is it?", 1.0: "How many?"}, ValueError, "Row 0 of the classes of label_texts is 0.5, but labels"),
+        ({b"place": "Where is it?", b"number": "How many?"}, ValueError, "row 0 of the classes .* decode bytes first"),
+        ({(0, 1): "Where is it?", (1, 0): "How many?"}, ValueError, r"must be one value; row 0 is \(0, 1\)"),
+        (
+            PHRASES | {"number": {"How many?"}},
+            TypeError,
+            r"label_texts\['number'\] must be a phrase or a list of phrases",
+        ),
+        (PHRASES | {"number": (p for p in ["Who?"])}, TypeError, "must be a phrase or a list of phrases"),
+        ({}, ValueError, "label_texts is empty"),
     ],
 )
 def test_phrases_that_cannot_be_meant_are_refused(label_texts, error, message):
@@ -248,7 +259,7 @@ def test_a_language_model_stage_may_come_before():
 
 
 def test_without_phrases_missing_labels_are_refused():
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="Input y contains NaN or another missing value: row 0 is None"):
         ULMFiTClassifier().fit(TEXTS, [None, *LABELS[1:]])
     with pytest.raises(ValueError, match="requires y to be passed"):
         ULMFiTClassifier().fit(TEXTS)
@@ -282,9 +293,118 @@ def test_a_grid_chooses_among_phrases():
     assert search.best_params_ == {"label_texts": PHRASES}
 
 
-def test_phrases_belong_to_what_a_fit_is_known_by(tmp_path):
-    first, second = (
-        classifier(label_texts=phrases, memory=str(tmp_path)).fit(TEXTS)
-        for phrases in (PHRASES, {"place": "Where?", "number": "How many?"})
+def test_phrases_belong_to_what_a_fit_is_known_by():
+    def known_by(phrases):
+        return classifier(label_texts=phrases)._content()
+
+    assert known_by(PHRASES) == known_by(dict(PHRASES))
+    assert known_by(PHRASES) != known_by({"place": "Where?", "number": "How many?"})
+
+
+# Types of labels, weights, and what y may be.
+
+Kind = enum.Enum("Kind", {"PLACE": "place", "NUMBER": "number"}, type=str)
+DATES = np.array(["2020-01-01", "2021-01-01"], "datetime64[ns]")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [1, 0], [True, False], ["place", "number"], [Kind.PLACE, Kind.NUMBER], [2**63, 1], [DATES[1], DATES[0]],
+        [np.datetime64("2021-01-01"), np.datetime64("2020-01-01")],
+    ],
+    ids=lambda labels: type(labels[0]).__name__,
+)  # fmt: skip
+@pytest.mark.parametrize("are_given", [False, True], ids=["phrases alone", "beside labels"])
+def test_labels_come_back_as_phrases_have_them(labels, are_given, tmp_path):
+    model = classifier(label_texts=dict(zip(labels, PHRASES.values())), epochs=0)
+    model.fit(TEXTS, [*labels, None, *labels, None, None, None] if are_given else None)
+    assert list(model.predict(NEW_TEXTS)) == labels
+    kind = type(labels[0])
+    assert {kind} == {type(label) for label in (model.classes_ if kind is np.datetime64 else model.classes_.tolist())}
+    if kind is not Kind:  # which only code could describe
+        model.save(tmp_path / "model.npz")
+        twin = skulmfit.load(tmp_path / "model.npz")
+        assert list(twin.predict(NEW_TEXTS)) == labels
+        assert twin.label_texts == model.label_texts
+
+
+@pytest.mark.parametrize(("in_y", "in_phrases"), [([True, False], [1, 0]), ([1, 0], [True, False])])
+def test_labels_of_another_type_that_are_equal_are_refused(in_y, in_phrases):
+    with pytest.raises(ValueError, match=r"y has labels of type \w+, label_texts of type \w+: .* Give both the same"):
+        classifier(label_texts=dict(zip(in_phrases, PHRASES.values()))).fit(TEXTS, in_y * 4)
+
+
+COLUMNS = ["place", "number"]
+
+
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        ([[-1, -1]] * 8, [0, 1]), ([[None, None]] * 8, [0, 1]), (np.full((8, 2), np.nan), [0, 1]),
+        (pd.DataFrame(np.full((8, 2), np.nan), columns=COLUMNS), COLUMNS),
+    ],
+    ids=["list of -1", "list of None", "array", "frame"],
+)  # fmt: skip
+def test_an_indicator_matrix_without_a_label_is_one_still(y, classes):
+    model = classifier(label_texts=dict(zip(classes, PHRASES.values()))).fit(TEXTS, y)
+    assert model.classes_.tolist() == classes
+    assert model.predict(NEW_TEXTS).tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("of_several", [False, True], ids=["one label", "several labels"])
+def test_weights_of_texts_without_a_label_change_nothing(of_several):
+    y = np.array([0.0, 1.0] * 2 + [np.nan] * 4)
+    y = np.stack([y, 1 - y], axis=1) if of_several else y
+    found = [
+        classifier(label_texts={0: PHRASES["place"], 1: PHRASES["number"]}, epochs=0)
+        .fit(TEXTS, y, sample_weight=[1] * 4 + [other] * 4)
+        .predict_proba(NEW_TEXTS)
+        for other in (1, 100)
+    ]
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+
+
+def test_class_weights_go_with_phrases():
+    even, balanced, heavy = (
+        classifier(class_weight=weight, epochs=0).fit(TEXTS, LABELS).predict_proba(NEW_TEXTS)
+        for weight in (None, "balanced", {"number": 100, "place": 1})
     )
-    assert not np.array_equal(first.predict_proba(NEW_TEXTS), second.predict_proba(NEW_TEXTS))
+    np.testing.assert_allclose(balanced, even, atol=1e-6)
+    assert not np.allclose(heavy, even, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "y", "message"),
+    [
+        ("even", None, "class_weight must be a dict, 'balanced' or None, got 'even'"),
+        ({"place": 0}, ["place"] * 4 + [None] * 4, "class_weight must be finite, >= 0 and not all 0"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:No text of y")
+def test_class_weights_that_cannot_be_meant_are_refused(class_weight, y, message):
+    with pytest.raises(ValueError, match=message):
+        classifier(class_weight=class_weight).fit(TEXTS, y)
+
+
+def test_without_epochs_the_head_is_solved_and_no_more(monkeypatch):
+    model = classifier(epochs=0).fit(TEXTS * 2, LABELS * 2)
+    assert model.stages_ == []
+    assert model.score(TEXTS, LABELS) == 1
+
+
+def test_y_that_is_no_array_is_refused():
+    with pytest.raises(ValueError, match="y should be a 1d array with a label for each text, got a generator"):
+        classifier().fit(TEXTS, (label for label in LABELS))
+
+
+def test_warnings_are_of_the_line_that_fits():
+    with pytest.warns(UserWarning, match="No text of y has the class 'number'") as caught:
+        classifier(epochs=0).fit(TEXTS, ["place"] * 4 + [None] * 4)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_a_card_counts_phrases_and_texts_without_a_label():
+    card = classifier().fit(TEXTS, ["place", "number"] + [None] * 6).card()
+    assert "2 texts, " in card
+    assert "6 texts without a label, 3 phrases of the classes" in card

@@ -72,3 +72,15 @@ def test_a_file_has_the_phrases(similar, tmp_path):
 def test_phrases_that_cannot_be_read_are_refused(changes, error, message):
     with pytest.raises(error, match=message):
         LMFineTuner(**{"epochs": 0} | changes).fit(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("phrases", "message"),
+    [
+        ({1: "Where?", "1": "How many?"}, "phrases has several classes of the name '1'"),
+        ({}, "phrases is empty. Give each class a phrase, or leave phrases out"),
+    ],
+)
+def test_phrases_that_would_give_no_feature_of_their_own_are_refused(phrases, message):
+    with pytest.raises(ValueError, match=message):
+        LMFineTuner(epochs=0, phrases=phrases).fit(TEXTS)

@@ -76,3 +76,27 @@ def test_what_cannot_be_checked_is_refused(fitted, tiny_classifier):
         check_phrases(fitted, TEXTS, ["thing", *LABELS[1:]])
     with pytest.raises(ValueError, match="one label a text, got an array of shape"):
         check_phrases(fitted, TEXTS, np.eye(9))
+
+
+@pytest.mark.parametrize(
+    ("X", "changes", "error", "message"),
+    [
+        ("Where is it?", {}, ValueError, "Wrap a single text in a list"),
+        (TEXTS, {"n": -1}, ValueError, "n == -1, must be >= 0"),
+        (TEXTS, {"n": 2.5}, TypeError, "n must be an instance of Integral, not float: 2.5"),
+    ],
+)
+def test_texts_and_n_that_cannot_be_meant_are_refused(fitted, X, changes, error, message):
+    with pytest.raises(error, match=message):
+        check_phrases(fitted, X, **changes)
+
+
+def test_a_column_of_texts_is_read_as_its_texts(fitted):
+    expected = check_phrases(fitted, TEXTS).texts
+    assert check_phrases(fitted, pd.DataFrame({"text": TEXTS})).texts == expected
+
+
+def test_phrases_of_other_classes_than_those_of_the_fit_are_refused():
+    model = ULMFiTClassifier(label_texts=PHRASES).fit(TEXTS).set_params(label_texts={"a": "Who?", "b": "Where?"})
+    with pytest.raises(ValueError, match="phrases for 'a', 'b', but the classifier was fitted with others"):
+        check_phrases(model, TEXTS)
