@@ -36,7 +36,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
-from skulmfit.estimators.classifier import LEAST_LABELS
+from skulmfit.estimators.classifier import LABELS_A_CLASS
 from skulmfit.estimators.label_texts import Phrases
 from skulmfit.estimators.phrase_regression import centred, phrase_regression
 from skulmfit.nn.features import FEATURES as FEATURE_KINDS
@@ -219,7 +219,7 @@ def ulmfit(train, test, about):
 def phrases(train, test, about, n_texts=N_TEXTS):
     """With phrases, and texts without a label."""
     train = train.iloc[: max(n_texts, about["size"])]
-    if about["size"] < LEAST_LABELS:
+    if about["size"] < LABELS_A_CLASS * len(phrases_of(about)):
         return solved(train, test, about)
     labels = train["label"].to_numpy(dtype=object, copy=True)
     labels[about["size"] :] = None
@@ -231,11 +231,11 @@ def phrases(train, test, about, n_texts=N_TEXTS):
 def solved(train, test, about):
     """The head that a fit without training ends with, on features that are read once."""
     known = Phrases.check(phrases_of(about))
-    classes = known.classes(np.empty(0))
+    classes = known.classes()
     n_labels, column = about["size"], {label: place for place, label in enumerate(classes.tolist())}
     features = FEATURES(train["text"])
     words = WordReadings(
-        FEATURES(known.texts), known.columns(classes.tolist()), features[n_labels:], SENTENCE_DIM,
+        FEATURES(known.texts), known.columns(classes), features[n_labels:], SENTENCE_DIM,
         FEATURE_KINDS["combined"].sentence_scale,
     )  # fmt: skip
     targets = np.array([column[label] for label in train["label"].iloc[:n_labels]], dtype=np.int64)

@@ -27,7 +27,7 @@ from skulmfit.inference.explanation import Explanations
 from skulmfit.training.parameters import check_number, check_number_or_auto
 from skulmfit.training.recipe import Recipe
 
-LEAST_LABELS = 8  # beside phrases, for training to be worth its time; measured, see docs/log
+LABELS_A_CLASS = 4  # beside phrases, for training to be of use: measured, see docs/log
 
 
 class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
@@ -101,10 +101,10 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         1 shows progress.
     label_texts : dict, optional
         For each class a phrase, or several, that say what its texts are like: `{"spam": "You have won a prize!", ...}`.
-        With them labels may be few, missing, or none at all. The phrases count as much as 100 labels. Below 8 labels
-        no layer is trained, unless `epochs` is a number. With `lm=None` the language model stays as it is, since
-        training would move it away from its sentence vectors. Where y is an indicator matrix, the classes are the
-        numbers of its columns.
+        With them labels may be few, missing, or none at all. The phrases count as much as 100 labels. Below 4 labels a
+        class in the mean no layer is trained, unless `epochs` is a number. With `lm=None` the language model stays as
+        it is, since training would move it away from its sentence vectors. Where y is an indicator matrix, the classes
+        are the numbers of its columns.
 
     Attributes
     ----------
@@ -308,7 +308,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         if self.epochs == 0:
             return recipe.without_training()
         n_labels = len(data.encoded) - data.n_validation
-        wanted = n_labels >= (LEAST_LABELS if self.epochs == "auto" else 2)
+        wanted = n_labels >= (LABELS_A_CLASS * data.targets.n_outputs if self.epochs == "auto" else 2)
         return recipe if wanted else recipe.without_training()
 
     def _has_untrained_head(self) -> bool:

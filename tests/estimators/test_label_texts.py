@@ -99,7 +99,7 @@ def test_without_labels_nothing_is_warned_of():
 
 
 def test_few_labels_are_solved_and_more_are_trained_on(monkeypatch):
-    monkeypatch.setattr("skulmfit.estimators.classifier.LEAST_LABELS", 16)
+    monkeypatch.setattr("skulmfit.estimators.classifier.LABELS_A_CLASS", 8)
     assert classifier().fit(TEXTS, LABELS).n_iter_ == 0
     assert classifier(epochs=1).fit(TEXTS, LABELS).n_iter_ == 1
     assert classifier().fit(TEXTS * 2, LABELS * 2).n_iter_ > 1
@@ -108,7 +108,7 @@ def test_few_labels_are_solved_and_more_are_trained_on(monkeypatch):
 def test_training_begins_at_the_head_that_phrases_and_labels_make(monkeypatch):
     recipe = replace(CLASSIFIER_RECIPES["skulmfit"], contrast=0.0)
     trained = classifier(epochs=1, dropout_multiplier=0.0, recipe=recipe).fit(TEXTS, LABELS)
-    monkeypatch.setattr("skulmfit.estimators.classifier.LEAST_LABELS", 16)
+    monkeypatch.setattr("skulmfit.estimators.classifier.LABELS_A_CLASS", 8)
     still = classifier().fit(TEXTS, LABELS)
     phrases = [*PHRASES["place"], PHRASES["number"]]
     expected = log_loss([*LABELS, "place", "place", "number"], still.predict_proba([*TEXTS, *phrases]))
