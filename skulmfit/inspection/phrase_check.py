@@ -137,7 +137,7 @@ def check_phrases(estimator: Any, X: Iterable[str], y: ArrayLike | None = None, 
     columns = _columns(y, len(texts), phrases, classes)
     owners = np.array([classes.index(label) for label in phrases.labels])
     of_texts, of_phrases = (_sentence_vectors(estimator, own) for own in (texts, list(phrases.texts)))
-    of_classes = np.stack([of_phrases[owners == column].mean(axis=0) for column in range(len(classes))])
+    of_classes = np.stack(list(phrases.vectors(of_phrases).values()))
     similarities = _standardised(of_texts @ of_classes.T)  # (n_texts, n_classes)
     nearest = similarities.argmax(axis=1)
 
