@@ -1,14 +1,15 @@
 """Another language, several labels a text, numbers as targets: each through the public API, beside TF-IDF.
 
-    python benchmarks/targets.py german labels numbers --results targets.jsonl
+    python benchmarks/targets.py german labels numbers --sizes 100 500 --results benchmarks/results/more_targets.jsonl
 
 - german: GermEval 2018, offensive or other; macro F1. There is no German language model here: one is trained from
-  nothing on the training texts, and the English one is moved onto a vocabulary of them.
+  nothing on the training texts, and the English one is moved onto a vocabulary of them, or reads them as it is.
 - labels: GoEmotions, 28 emotions, several a text; micro and macro F1 at a probability of 0.5.
 - numbers: mean rating in [-4, 4] of snippets of reviews (VADER); R squared and mean absolute error.
 
-TF-IDF takes 1-2 grams, sublinear, with logistic regression (C=10, one for each label) or ridge regression. Seed `d`
-takes the first --most texts of `numpy.random.default_rng(d).permutation(n_train)` and is the `random_state`. Finished
+TF-IDF takes 1-2 grams, sublinear, with logistic regression (C=10, one for each label) or ridge regression. `features`
+is such a regression as it comes on what `LMFineTuner(epochs=0)` gives, `en-lm` ULMFiT from that language model. Seed
+`d` takes the first texts of `numpy.random.default_rng(d).permutation(n_train)` and is the `random_state`. Finished
 fits are kept in the file of --results, and a second run continues. Reads the sets from the folder in SKULMFIT_DATA
 (default ../shared/data).
 """
@@ -39,37 +40,50 @@ def tfidf(last):
     return make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), last)
 
 
-def german(pretrained):
+def frozen(last):
+    """What the language model of the package says of a text, then an estimator."""
+    return make_pipeline(LMFineTuner(epochs=0), last)
+
+
+def german():
     """Which tweets are offensive: methods, scores, texts and targets to train and to test on."""
     train, test = read_set("germeval2018_de")
     methods = {
         "TF-IDF": tfidf(LOGISTIC),
         "ULMFiT, language model from nothing": ULMFiTClassifier(LMFineTuner(None, vocab_size=4_000, epochs=10)),
         "ULMFiT, English model on a German vocabulary": ULMFiTClassifier(
-            LMFineTuner(pretrained, tokenizer="train", vocab_size=8_000)
+            LMFineTuner(tokenizer="train", vocab_size=8_000)
         ),
+        "features": frozen(LogisticRegression(max_iter=1000)),
+        "ULMFiT": ULMFiTClassifier(),
+        "ULMFiT, en-lm": ULMFiTClassifier(LMFineTuner("en-lm")),
     }
     scores = {"macro F1": partial(f1_score, average="macro")}
     return methods, scores, (train["text"], train["label"]), (test["text"], test["label"])
 
 
-def labels(pretrained):
+def labels():
     """Which emotions a comment shows."""
     train, test = read_set("goemotions")
     binarizer = MultiLabelBinarizer().fit(train["labels"].str.split("|"))
     methods = {
         "TF-IDF": tfidf(OneVsRestClassifier(LOGISTIC)),
-        "ULMFiT": ULMFiTClassifier(LMFineTuner(pretrained)),
+        "features": frozen(OneVsRestClassifier(LogisticRegression(max_iter=1000))),
+        "ULMFiT": ULMFiTClassifier(),
+        "ULMFiT, en-lm": ULMFiTClassifier(LMFineTuner("en-lm")),
     }
     scores = {f"{name} F1": partial(f1_score, average=name, zero_division=0) for name in ("micro", "macro")}
     y, y_test = (binarizer.transform(part["labels"].str.split("|")) for part in (train, test))
     return methods, scores, (train["text"], y), (test["text"], y_test)
 
 
-def numbers(pretrained):
+def numbers():
     """How good a snippet of a review is, on the whole."""
     train, test = read_set("vader_amazonReviewSnippets")
-    methods = {"TF-IDF": tfidf(Ridge()), "ULMFiT": ULMFiTRegressor(LMFineTuner(pretrained))}
+    methods = {
+        "TF-IDF": tfidf(Ridge()), "features": frozen(Ridge()), "ULMFiT": ULMFiTRegressor(),
+        "ULMFiT, en-lm": ULMFiTRegressor(LMFineTuner("en-lm")),
+    }  # fmt: skip
     scores = {"R squared": r2_score, "mean absolute error": mean_absolute_error}
     return methods, scores, (train["text"], train["label"]), (test["text"], test["label"])
 
@@ -81,29 +95,34 @@ def main():
     """Fit what is missing and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tasks", nargs="+", choices=TASKS)
-    parser.add_argument("--pretrained", default="en")
-    parser.add_argument("--most", type=int, default=3_000, help="texts to train on")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[3_000], help="numbers of texts to train on")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", help="some of a task's; all of them if not given")
     parser.add_argument("--results", type=Path, required=True, help="JSON lines of finished fits")
     options = parser.parse_args()
     fits = JSONLines(options.results)
     for task in options.tasks:
-        methods, scores, (X, y), (X_test, y_test) = TASKS[task](options.pretrained)
+        methods, scores, (X, y), (X_test, y_test) = TASKS[task]()
         X, y = np.asarray(X, dtype=object), np.asarray(y)
-        for seed in options.seeds:
-            chosen = np.random.default_rng(seed).permutation(len(X))[: options.most]
-            for method, model in methods.items():
-                row = {"task": task, "texts": len(chosen), "method": method, "seed": seed}
-                if fits.has(**row):
-                    continue
-                started = time.perf_counter()
-                if "random_state" in model.get_params():
-                    model.set_params(random_state=seed, verbose=1)
-                predicted = model.fit(X[chosen], y[chosen]).predict(X_test)
-                figures = {name: round(float(score(y_test, predicted)), 4) for name, score in scores.items()}
-                seconds = round(time.perf_counter() - started, 1)
-                fits.append(row | {"seconds": seconds, "scores": figures})
+        for size in options.sizes:
+            for seed in options.seeds:
+                chosen = np.random.default_rng(seed).permutation(len(X))[:size]
+                for method in options.methods or methods:
+                    row = {"task": task, "texts": len(chosen), "method": method, "seed": seed}
+                    if not fits.has(**row):
+                        predicted, seconds = predictions(methods[method], X[chosen], y[chosen], X_test, seed)
+                        figures = {name: round(float(score(y_test, predicted)), 4) for name, score in scores.items()}
+                        fits.append(row | {"seconds": seconds, "scores": figures})
         print_table(pd.DataFrame([row for row in fits.rows if row["task"] == task]))
+
+
+def predictions(model, X, y, X_test, seed):
+    """What a model predicts, and how many seconds that and its fit took."""
+    started = time.perf_counter()
+    if "random_state" in model.get_params():
+        model.set_params(random_state=seed)
+    predicted = model.fit(X, y).predict(X_test)
+    return predicted, round(time.perf_counter() - started, 1)
 
 
 def print_table(rows):
