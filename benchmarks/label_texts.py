@@ -330,25 +330,31 @@ METHODS = {  # with the least and the greatest number of labels that they go wit
 
 
 def print_tables(rows, options):
-    """Accuracy, mean and standard deviation of the draws; log-loss with few labels; kinds of phrases; seconds."""
+    """Accuracy, what phrases gain, log-loss, kinds of phrases: means and deviations of the draws; seconds."""
     rows = rows[rows["set"].isin(options.sets)]
     several = rows[(rows["kind"] == "several") & rows["accuracy"].notna()]
-    methods = [method for method in METHODS if method in set(several["method"])]
-    print(f"| set, labels | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|", sep="\n")
-    for (name, size), group in several.groupby(["set", "size"]):
-        cells = [spread(group.loc[group["method"] == method, "accuracy"], 1) for method in methods]
-        print(f"| {name}, {size} | {' | '.join(cells)} |")
-    print("\n| set | class shares | log-loss, 0 labels | 8 | 16 |", "|---|---|---|---|---|", sep="\n")
-    for name, group in several[several["method"] == "phrases"].groupby("set"):
-        cells = [spread(group.loc[group["size"] == size, "log_loss"], 2) for size in (0, 8, 16)]
-        print(f"| {name} | {group['log_loss_of_shares'].mean():.2f} | {' | '.join(cells)} |")
-    kinds = rows[(rows["method"] == "phrases") & (rows["size"] == 0)]
-    print("\n| set | names | first phrase | several |", "|---|---|---|---|", sep="\n")
-    for name, group in kinds.groupby("set"):
-        cells = [spread(group.loc[group["kind"] == kind, "accuracy"], 1) for kind in KINDS]
-        print(f"| {name} | {' | '.join(cells)} |")
+    by_method = several.pivot_table("accuracy", ["set", "size", "draw"], "method")
+    methods = [method for method in METHODS if method in by_method]
+    print_table("set, labels", by_method[methods].groupby(["set", "size"]), 1)
+    if {"phrases", "ulmfit"} <= set(by_method):
+        gains = (by_method["phrases"] - by_method["ulmfit"]).dropna().unstack("size")
+        print_table("gained by phrases", gains.groupby("set"), 1)
+    with_phrases = several[several["method"] == "phrases"]
+    print_table("log-loss", with_phrases.pivot_table("log_loss", ["set", "draw"], "size").groupby("set"), 2)
+    print(with_phrases.groupby("set")["log_loss_of_shares"].mean().round(2).rename("of the class shares"))
+    without_labels = rows[(rows["method"] == "phrases") & (rows["size"] == 0)]
+    print_table("phrases", without_labels.pivot_table("accuracy", ["set", "draw"], "kind").groupby("set"), 1)
     timed = rows[rows["method"].isin(["transform", "seconds"])].groupby(["set", "method"])["cpu_seconds"].median()
     print("\nSeconds of one thread on 2,000 texts without labels:", timed.unstack().round(1), sep="\n")
+
+
+def print_table(title, groups, digits):
+    """A row for each group of draws, a column for each of their figures, as Markdown."""
+    columns = groups.obj.columns
+    print(f"\n| {title} | {' | '.join(map(str, columns))} |", "|---" * (len(columns) + 1) + "|", sep="\n")
+    for key, group in groups:
+        name = ", ".join(map(str, key)) if isinstance(key, tuple) else key
+        print(f"| {name} | {' | '.join(spread(group[column].dropna(), digits) for column in columns)} |")
 
 
 def spread(values, digits):
