@@ -45,8 +45,8 @@ def numeric_lm():
 
 
 def numeric_classifier():
-    return NumericULMFiTClassifier(LMFineTuner(**TINY), epochs=20, learning_rate=0.01)
+    return NumericULMFiTClassifier(LMFineTuner(**TINY), epochs=20, learning_rate=0.03, batch_size=64)
 
 
 def numeric_regressor():
-    return NumericULMFiTRegressor(LMFineTuner(**TINY), epochs=20, learning_rate=0.01)
+    return NumericULMFiTRegressor(LMFineTuner(**TINY), epochs=20, learning_rate=0.03, batch_size=64)
