@@ -36,7 +36,6 @@ class Labels(ClassTargets):
         Weight of each class in the loss.
     """
 
-    is_single_label = True
     classes: np.ndarray
     class_weights: np.ndarray | None = None
 
@@ -117,6 +116,10 @@ class Labels(ClassTargets):
         return np.ones(len(encoded)) if self.class_weights is None else self.class_weights[encoded]
 
     def strata(self, encoded: np.ndarray) -> np.ndarray:
+        """The classes."""
+        return encoded
+
+    def groups(self, encoded: np.ndarray) -> np.ndarray:
         """The classes."""
         return encoded
 

@@ -15,6 +15,7 @@ from skulmfit.estimators.validation import check_lengths, exponents, number_arra
 from skulmfit.nn.target_losses import weighted_squared_error
 from skulmfit.training.head import Readings, Solution
 
+_QUARTERS = (0.25, 0.5, 0.75)  # between their quarters
 _LARGEST = 1e300  # so that no prediction is beyond float64
 
 
@@ -87,6 +88,13 @@ class Numbers(Targets):
     def score(self, outputs: np.ndarray, encoded: np.ndarray) -> float:
         """R squared, which a single text has not."""
         return float(r2_score(encoded, outputs)) if len(outputs) > 1 else np.nan
+
+    def groups(self, encoded: np.ndarray) -> np.ndarray | None:
+        """The quarters of a single number, from the lowest to the highest; None if all texts have the same."""
+        if self.n_outputs > 1:
+            return None
+        quarters = np.digitize(encoded[:, 0], np.quantile(encoded, _QUARTERS))
+        return quarters if len(np.unique(quarters)) > 1 else None
 
     def solve(self, readings: Readings) -> Solution:
         """Ridge regression."""

@@ -17,8 +17,9 @@ from skulmfit.inference.explanation import Explanations
 class ULMFiTRegressor(RegressorMixin, SupervisedEstimator[Numbers]):
     """Text regressor fine-tuned from a pretrained language model (ULMFiT).
 
-    As `ULMFiTClassifier`, with the squared error of standardised targets as the only loss. The head starts as a ridge
-    regression, and is trained to the end.
+    As `ULMFiTClassifier`, with the squared error of standardised targets as the loss. The head starts as a ridge
+    regression. With a model that has sentence vectors, such as `en`, and one number a text, every update also draws
+    texts together whose numbers are in the same quarter of all, and in the end the head is a ridge regression again.
 
     Parameters
     ----------

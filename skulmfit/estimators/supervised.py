@@ -282,7 +282,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
             targets.training_loss(recipe),
             targets.solve,
             targets.score,
-            targets.is_single_label,
+            targets.groups,
         )
 
     def _as_fitted(

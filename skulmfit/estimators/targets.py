@@ -18,8 +18,6 @@ from skulmfit.training.supervised_task import OutputLoss
 class Targets(ABC):
     """A kind of targets, as learnt from the y of a fit."""
 
-    is_single_label = False  # whether encoded targets are the one class of each text
-
     @property
     @abstractmethod
     def n_outputs(self) -> int:
@@ -68,6 +66,10 @@ class Targets(ABC):
 
     def strata(self, encoded: np.ndarray) -> np.ndarray | None:
         """Classes (n_texts,) whose proportions early stopping keeps, if there are any."""
+        return None
+
+    def groups(self, encoded: np.ndarray) -> np.ndarray | None:
+        """Group of each text, (n_texts,): training draws the texts of a group together. None if there are none."""
         return None
 
     def counts(self, encoded: np.ndarray) -> dict[Any, int]:

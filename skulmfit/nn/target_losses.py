@@ -36,15 +36,15 @@ def weighted_binary_cross_entropy(
     return losses.mean(dim=1) @ weights / len(weights)
 
 
-def contrastive_loss(vectors: Tensor, classes: Tensor, weights: Tensor, *, temperature: float) -> Tensor:
-    """Supervised contrastive loss of vectors (B, D) of length 1, given classes and weights (B,).
+def contrastive_loss(vectors: Tensor, groups: Tensor, weights: Tensor, *, temperature: float) -> Tensor:
+    """Supervised contrastive loss of vectors (B, D) of length 1, given groups and weights (B,).
 
     Khosla et al. 2020, equation 2: the cross-entropy between each text's similarities to all others and those to the
-    texts of its class alone.
+    texts of its group alone, as there of its class.
     """
     itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
     log_shares = (vectors @ vectors.T / temperature).masked_fill(itself, -torch.inf).log_softmax(dim=1)  # (B, B)
-    is_alike = (classes[:, None] == classes) & ~itself
+    is_alike = (groups[:, None] == groups) & ~itself
     losses = -log_shares.masked_fill(~is_alike, 0).sum(dim=1) / is_alike.sum(dim=1).clamp(min=1)
     return losses @ weights / len(weights)
 

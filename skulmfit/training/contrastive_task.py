@@ -1,4 +1,4 @@
-"""The contrastive task: beside their loss, documents of one class are drawn together, and those of others apart."""
+"""The contrastive task: beside their loss, documents of one group are drawn together, and those of others apart."""
 
 from typing import Any
 
@@ -20,17 +20,25 @@ _FEW_TOKENS = 512  # tokens of a batch whose products are so thin that twice as 
 class ContrastiveTask(SupervisedTask):
     """To the loss of the outputs comes the supervised contrastive loss of the sentence vectors, times `weight`.
 
-    In small batches every document stands beside another one of its class, in large ones only that which would be the
-    only one of its class. The targets are classes (n_documents,).
+    In small batches every document stands beside another one of its group, in large ones only that which would be the
+    only one of its group. Documents of one class are a group; what else is one, the targets say: `groups`
+    (n_documents,).
     """
 
     def __init__(
-        self, network: DocumentNetwork, examples: Examples, runtime: Runtime, *, weight: float, **options: Any
+        self,
+        network: DocumentNetwork,
+        examples: Examples,
+        runtime: Runtime,
+        *,
+        groups: np.ndarray,
+        weight: float,
+        **options: Any,
     ):
         super().__init__(network, examples, runtime, **options)
         if not isinstance(network.head, SolvedHead) or not network.head.features.sentence_dim:
             raise TypeError("The contrastive loss needs a head with sentence vectors.")
-        self.weight, self.features, self._classes = weight, network.head.features, examples.targets
+        self.weight, self.features, self._groups = weight, network.head.features, groups
 
     def _split(self, rng: np.random.Generator) -> list[np.ndarray]:
         if self.batch_size * self._lengths.mean() < _FEW_TOKENS:
@@ -43,15 +51,15 @@ class ContrastiveTask(SupervisedTask):
         return [np.concatenate([batch, self._needed(batch, partners)]) for batch in batches]
 
     def _needed(self, batch: np.ndarray, partners: np.ndarray) -> np.ndarray:
-        """Partners of the documents that are the only ones of their class in a batch, as far as none is longer."""
-        found = partners[batch[_is_alone(self._classes[batch])]]
+        """Partners of the documents that are the only ones of their group in a batch, as far as none is longer."""
+        found = partners[batch[_is_alone(self._groups[batch])]]
         return found[self._lengths[found] <= self._lengths[batch].max()]
 
     def _partners(self, rng: np.random.Generator) -> np.ndarray:
-        """For each document another one of its class, drawn at random; itself if there is none."""
-        partners = np.empty(len(self._classes), int)
-        for label in np.unique(self._classes):
-            rows = np.flatnonzero(self._classes == label)
+        """For each document another one of its group, drawn at random; itself if there is none."""
+        partners = np.empty(len(self._groups), int)
+        for group in np.unique(self._groups):
+            rows = np.flatnonzero(self._groups == group)
             steps = rng.integers(1, max(len(rows), 2), len(rows))
             partners[rows] = rows[(np.arange(len(rows)) + steps) % len(rows)]
         return partners
@@ -63,12 +71,12 @@ class ContrastiveTask(SupervisedTask):
         with torch.autocast(self.runtime.device.type, enabled=False):
             outputs = self.network.head(pooled)
             result = self._batch_loss(outputs, batch)
-            vectors, classes, weights = self.features.sentence_vectors(pooled), self.targets[index], self.weights[index]
-            contrastive = contrastive_loss(vectors, classes, weights, temperature=_TEMPERATURE)
+            vectors, groups = self.features.sentence_vectors(pooled), self.runtime.tensor(self._groups[batch])
+            contrastive = contrastive_loss(vectors, groups, self.weights[index], temperature=_TEMPERATURE)
         return result._replace(objective=result.objective + self.weight * contrastive)
 
 
-def _is_alone(classes: np.ndarray) -> np.ndarray:
-    """Which of these classes (n,) occur only once."""
-    _, places, counts = np.unique(classes, return_inverse=True, return_counts=True)
+def _is_alone(groups: np.ndarray) -> np.ndarray:
+    """Which of these groups (n,) occur only once."""
+    _, places, counts = np.unique(groups, return_inverse=True, return_counts=True)
     return counts[places] == 1

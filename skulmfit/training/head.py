@@ -103,8 +103,8 @@ class Head:
         The regression that a solved head starts from, and ends with.
     score : callable
         Of outputs (n, C) and targets (n, ...): what is shown beside the loss of validation data.
-    is_single_label : bool
-        Whether a target is the one class of a document, so that those of a class can be drawn together.
+    groups : callable
+        Of targets (n, ...): the group of each document, (n,), so that those of a group are drawn together; or None.
     """
 
     n_outputs: int
@@ -113,7 +113,7 @@ class Head:
     training_loss: OutputLoss
     solve: Solver
     score: OutputScore
-    is_single_label: bool
+    groups: Callable[[np.ndarray], np.ndarray | None]
 
     def shape(self, language_model: LanguageModel, recipe: Recipe) -> HeadShape:
         """Its shape on the encoder of a language model."""

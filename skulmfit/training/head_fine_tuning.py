@@ -48,9 +48,9 @@ def fine_tune_with_head(
     """Put a head on a language model's encoder, and train both by the stages of a recipe.
 
     The paper's head starts from nothing. A solved head starts as the best linear model of features that are computed
-    once, before any layer trains. If sentence vectors are among them, and every document has one class, it ends as the
-    best one of the features that the encoder gives then. First weights and dropout draw from torch's random state,
-    which the caller has seeded.
+    once, before any layer trains. If sentence vectors are among them, and the targets put documents into groups,
+    training draws those of a group together, and the head ends as the best model of the features that there are then.
+    First weights and dropout draw from torch's random state, which the caller has seeded.
 
     Parameters
     ----------
@@ -92,17 +92,16 @@ def fine_tune_with_head(
         trained = examples.beside(words.phrases)
         beginnings = Beginnings(trained.corpus, MAX_BACKPROP, runtime)
     groups, history = document_network_groups(network), History()
-    draws_together = head.is_single_label and has_vectors
-    contrast = recipe.contrast if draws_together else 0.0
+    together = head.groups(trained.targets) if has_vectors else None
     size = batch_size(recipe, len(trained.corpus))
-    tasks = _Tasks(network, head, trained, validation, runtime, size, contrast, beginnings)
+    tasks = _Tasks(network, head, trained, validation, runtime, size, together, recipe.contrast, beginnings)
     stages = recipe.stages(list(groups), lambda alone: tasks.new(alone).n_batches())
     is_finished = train(
         network, groups, [(stage, tasks.new(list(stage.learning_rates) == [HEAD])) for stage in stages],
         settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,
         callbacks=[EarlyStopping(patience), history, *callbacks],
     )  # fmt: skip
-    if draws_together and _has_moved(network.encoder, language_model):
+    if together is not None and _has_moved(network.encoder, language_model):
         is_finished = _solve_again(network, head.solve, examples, words, runtime) and is_finished
     model = FineTunedModel.from_network(network, language_model, shape)
     return model, Outcome(stages, history.rows, interrupted=not is_finished, losses=history.losses)
@@ -181,6 +180,7 @@ class _Tasks:
     validation: Examples | None
     runtime: Runtime
     batch_size: int
+    together: np.ndarray | None
     contrast: float
     beginnings: Beginnings
 
@@ -189,7 +189,9 @@ class _Tasks:
         validation = None
         if self.validation is not None:
             validation = self._of(kind, self.validation, self.head.loss, score=self.head.score)
-        trained = partial(ContrastiveTask, weight=self.contrast) if self.contrast and not head_alone else kind
+        trained: Callable[..., SupervisedTask] = kind
+        if self.together is not None and self.contrast and not head_alone:
+            trained = partial(ContrastiveTask, groups=self.together, weight=self.contrast)
         return self._of(
             trained, self.examples, self.head.training_loss, validation=validation, beginnings=self.beginnings
         )  # fmt: skip

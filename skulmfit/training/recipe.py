@@ -111,11 +111,12 @@ class Recipe:
     features : str, optional
         Of a classifier. None is the paper's head, which learns from nothing. Else the head starts as a regression on
         these features of the encoder as it is, see `LMFineTuner`; "auto" takes what suits the language model. With
-        sentence vectors among them, and one class a text, it ends as a regression, too.
+        sentence vectors among them, and one class or number a text, it ends as a regression, too.
     contrast : float, default=0.0
         Of a classifier whose features have sentence vectors, with one class a text: weight of the supervised
         contrastive loss (Khosla et al. 2020), by which an update draws the sentence vectors of a class together. Short
         documents stand beside another one of their class each; of longer ones only those whose class would be alone.
+        For a regressor with one number a text the quarters of the numbers are the classes.
     least_tokens : int, default=0
         Of a pretrained language model. Fewer tokens than these leave it as it is.
 

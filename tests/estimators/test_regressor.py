@@ -107,3 +107,22 @@ def test_it_can_be_cross_validated():
 def test_targets_that_are_not_numbers_are_refused(y, message):
     with pytest.raises(ValueError, match=message):
         small().fit(TEXTS, y)
+
+
+def groups(y):
+    targets, encoded = Numbers.learn(y, ["a text"] * len(y), "ULMFiTRegressor", np.ones(len(y)))
+    found = targets.groups(encoded)
+    return None if found is None else found.tolist()
+
+
+def test_numbers_are_drawn_together_by_quarters():
+    assert groups([3, 0, 1, 2, 7, 6, 5, 4]) == [1, 0, 0, 1, 3, 3, 2, 2]
+
+
+def test_equal_ratings_are_in_one_quarter():
+    assert groups([5, 1, 5, 5, 4, 5, 5, 5]) == [3, 0, 3, 3, 0, 3, 3, 3]
+
+
+def test_equal_numbers_and_several_a_text_are_not_drawn_together():
+    assert groups([2.5, 2.5, 2.5]) is None
+    assert groups([[1, 2], [3, 4], [5, 6]]) is None

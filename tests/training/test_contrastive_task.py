@@ -1,4 +1,4 @@
-"""Documents of one class are drawn together, beside the loss of the outputs."""
+"""Documents of one class, or of similar numbers, are drawn together, beside the loss of the outputs."""
 
 from dataclasses import replace
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from helpers import LABELS, RECIPE, TEXTS, Killed, broken_off
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 
-from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, ULMFiTClassifier
+from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
 from skulmfit.estimators import fit_checkpoint
 from skulmfit.models.registry import load_pretrained
 from skulmfit.nn.runtime import Runtime
@@ -27,7 +27,7 @@ KINDS = np.array([0, 0, 1, 1, 2] * 3)
 def new_task():
     """Makes a task of some kind on the questions."""
     model = load_pretrained("en", "forward")
-    head = Head(3, 5, None, None, None, None, is_single_label=True)
+    head = Head(3, 5, None, None, None, None, groups=None)
     recipe = CLASSIFIER_RECIPES["skulmfit"]
     runtime = Runtime.resolve("cpu")
     network = with_new_head(model, head.shape(model, recipe), recipe)
@@ -35,8 +35,10 @@ def new_task():
     def total(outputs, targets, weights):
         return outputs.sum()
 
-    def make(kind, classes=KINDS, **options):
-        examples = Examples(model.tokenizer.encode(QUESTIONS), classes, np.ones(len(QUESTIONS)))
+    def make(kind, groups=KINDS, **options):
+        examples = Examples(model.tokenizer.encode(QUESTIONS), groups, np.ones(len(QUESTIONS)))
+        if kind is ContrastiveTask:
+            options["groups"] = groups
         return kind(network.eval(), examples, runtime, **{"loss": total, "batch_size": 4} | options)
 
     return make
@@ -84,9 +86,9 @@ def test_a_partner_that_is_longer_than_its_batch_is_left_out(new_task):
     assert task._needed(np.array([0, 1, 13]), np.array([*range(13), 14, 13])).tolist() == [14]
 
 
-def fitted(y=LABELS, **changes):
+def fitted(y=LABELS, kind=ULMFiTClassifier, **changes):
     options = {"epochs": 2, "random_state": 0} | changes
-    return ULMFiTClassifier(LMFineTuner(epochs=0), **options).fit(TEXTS, y)
+    return kind(LMFineTuner(epochs=0), **options).fit(TEXTS, y)
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +96,13 @@ def classifier():
     return fitted()
 
 
+NEW = ["A fine film, with fine music.", "Dull!", "boring, boring story"]
+
+
 def test_a_fitted_classifier_is_a_logistic_regression_on_its_own_features(classifier):
-    new = ["A fine film, with fine music.", "Dull!", "boring, boring story"]
     expected = LogisticRegression(max_iter=300).fit(classifier.transform(TEXTS), LABELS)
     np.testing.assert_allclose(
-        classifier.predict_proba(new), expected.predict_proba(classifier.transform(new)), atol=2e-3
+        classifier.predict_proba(NEW), expected.predict_proba(classifier.transform(NEW)), atol=2e-3
     )
 
 
@@ -107,6 +111,22 @@ WITHOUT = replace(CLASSIFIER_RECIPES["skulmfit"], contrast=0.0)
 
 def test_the_contrastive_loss_is_part_of_the_default(classifier):
     assert np.abs(fitted(recipe=WITHOUT).transform(TEXTS) - classifier.transform(TEXTS)).max() > 1e-2
+
+
+STARS = [5 if label == "good" else 1 for label in LABELS]
+
+
+def test_numbers_have_the_contrastive_loss_and_end_as_a_ridge_regression():
+    regressor, without = (fitted(STARS, ULMFiTRegressor, **own) for own in ({}, {"recipe": WITHOUT}))
+    assert np.abs(regressor.transform(TEXTS) - without.transform(TEXTS)).max() > 1e-2
+    expected = Ridge(alpha=10.0).fit(regressor.transform(TEXTS), STARS).predict(regressor.transform(NEW))
+    np.testing.assert_allclose(regressor.predict(NEW), expected, atol=0.02)
+
+
+def test_several_numbers_a_text_have_no_contrastive_loss():
+    y = np.stack([STARS, np.arange(len(STARS))], axis=1)
+    one, other = (fitted(y, ULMFiTRegressor, epochs=1, **own) for own in ({}, {"recipe": WITHOUT}))
+    np.testing.assert_array_equal(one.predict(TEXTS), other.predict(TEXTS))
 
 
 def test_several_labels_a_text_have_no_contrastive_loss():
