@@ -38,8 +38,8 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
     triangular schedules. The head starts as a logistic regression on the features of the encoder as it is. With a model
     that has sentence vectors, such as `en`, every update also draws those of a class together (Khosla et al. 2020), and
     in the end the head is a logistic regression on the features of the fine-tuned encoder.
-    Where y is an indicator matrix, every text may have several labels or none. With `label_texts`, phrases for the
-    classes, it needs few labels or none: see docs/guide/labels-in-words.
+    Where y is an indicator matrix, every text may have several labels or none, and those with the same are drawn
+    together. With `label_texts`, phrases for the classes, it needs few labels or none: see docs/guide/labels-in-words.
 
     Parameters
     ----------

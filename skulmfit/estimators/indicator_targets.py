@@ -33,6 +33,7 @@ class Indicators(ClassTargets):
         How much more the presence of each label counts than its absence.
     """
 
+    ends_solved = False  # a regression is too timid about labels that few texts have (docs/log)
     classes: np.ndarray
     positive_weights: np.ndarray | None = None
 
@@ -96,6 +97,11 @@ class Indicators(ClassTargets):
     def score(self, outputs: np.ndarray, encoded: np.ndarray) -> float:
         """Share of texts whose labels are all right."""
         return float(np.mean((self.decode(outputs) == encoded).all(axis=1)))
+
+    def groups(self, encoded: np.ndarray) -> np.ndarray | None:
+        """Texts with the same labels are a group; None if all have the same."""
+        sets, places = np.unique(encoded, axis=0, return_inverse=True)
+        return places.reshape(-1) if len(sets) > 1 else None  # NumPy 2.0 has it in two dimensions
 
     def solve(self, readings: Readings) -> Solution:
         """A logistic regression for each label, or what phrases say of it against all others."""

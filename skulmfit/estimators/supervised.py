@@ -283,6 +283,7 @@ class SupervisedEstimator(TextEstimator[SupervisedState[AnyTargets]], Generic[An
             targets.solve,
             targets.score,
             targets.groups,
+            targets.ends_solved,
         )
 
     def _as_fitted(

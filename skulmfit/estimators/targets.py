@@ -18,6 +18,8 @@ from skulmfit.training.supervised_task import OutputLoss
 class Targets(ABC):
     """A kind of targets, as learnt from the y of a fit."""
 
+    ends_solved = True  # whether a head whose texts were drawn together ends as a regression
+
     @property
     @abstractmethod
     def n_outputs(self) -> int:

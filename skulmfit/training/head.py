@@ -105,6 +105,8 @@ class Head:
         Of outputs (n, C) and targets (n, ...): what is shown beside the loss of validation data.
     groups : callable
         Of targets (n, ...): the group of each document, (n,), so that those of a group are drawn together; or None.
+    ends_solved : bool
+        Whether a solved head is solved again after documents were drawn together.
     """
 
     n_outputs: int
@@ -114,6 +116,7 @@ class Head:
     solve: Solver
     score: OutputScore
     groups: Callable[[np.ndarray], np.ndarray | None]
+    ends_solved: bool
 
     def shape(self, language_model: LanguageModel, recipe: Recipe) -> HeadShape:
         """Its shape on the encoder of a language model."""

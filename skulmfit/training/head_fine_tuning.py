@@ -49,7 +49,7 @@ def fine_tune_with_head(
 
     The paper's head starts from nothing. A solved head starts as the best linear model of features that are computed
     once, before any layer trains. If sentence vectors are among them, and the targets put documents into groups,
-    training draws those of a group together, and the head ends as the best model of the features that there are then.
+    training draws those of a group together, and the head may end as the best model of the features as they are then.
     First weights and dropout draw from torch's random state, which the caller has seeded.
 
     Parameters
@@ -101,7 +101,7 @@ def fine_tune_with_head(
         settings=OptimizerSettings(recipe.betas, recipe.weight_decay, recipe.clip), runtime=runtime, rng=rng,
         callbacks=[EarlyStopping(patience), history, *callbacks],
     )  # fmt: skip
-    if together is not None and _has_moved(network.encoder, language_model):
+    if together is not None and head.ends_solved and _has_moved(network.encoder, language_model):
         is_finished = _solve_again(network, head.solve, examples, words, runtime) and is_finished
     model = FineTunedModel.from_network(network, language_model, shape)
     return model, Outcome(stages, history.rows, interrupted=not is_finished, losses=history.losses)

@@ -113,10 +113,10 @@ class Recipe:
         these features of the encoder as it is, see `LMFineTuner`; "auto" takes what suits the language model. With
         sentence vectors among them, and one class or number a text, it ends as a regression, too.
     contrast : float, default=0.0
-        Of a classifier whose features have sentence vectors, with one class a text: weight of the supervised
-        contrastive loss (Khosla et al. 2020), by which an update draws the sentence vectors of a class together. Short
-        documents stand beside another one of their class each; of longer ones only those whose class would be alone.
-        For a regressor with one number a text the quarters of the numbers are the classes.
+        Of a classifier or regressor whose features have sentence vectors: weight of the supervised contrastive loss
+        (Khosla et al. 2020), by which an update draws the sentence vectors of a class together. Short documents stand
+        beside another one of their class each; of longer ones only those whose class would be alone. Of several labels
+        a text the same set of labels is a class, of one number a text the same quarter of the numbers.
     least_tokens : int, default=0
         Of a pretrained language model. Fewer tokens than these leave it as it is.
 

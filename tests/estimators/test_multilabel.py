@@ -8,7 +8,7 @@ from helpers import TEXTS, small_classifier
 from scipy.sparse import csr_matrix
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from skulmfit.estimators.indicator_targets import positive_weights
+from skulmfit.estimators.indicator_targets import Indicators, positive_weights
 from skulmfit.nn.target_losses import weighted_binary_cross_entropy
 
 LABELS = MultiLabelBinarizer().fit_transform(
@@ -86,3 +86,15 @@ def test_the_loss_is_the_binary_cross_entropy_of_smoothed_targets():
     expected = F.binary_cross_entropy(torch.sigmoid(logits), smooth, weight=torch.ones(5, 3), reduction="mean")
     loss = weighted_binary_cross_entropy(logits, targets, torch.ones(5), label_smoothing=0.2)
     torch.testing.assert_close(loss, expected)
+
+
+def test_texts_with_the_same_labels_are_drawn_together():
+    targets = Indicators.of_columns_of(LABELS)
+    groups = targets.groups(LABELS)
+    assert groups.shape == (24,)
+    alike = (LABELS[:, None] == LABELS).all(axis=2)
+    np.testing.assert_array_equal(groups[:, None] == groups, alike)
+
+
+def test_nothing_is_drawn_together_where_all_texts_have_the_same_labels():
+    assert Indicators.of_columns_of(LABELS).groups(LABELS[[0, 0, 0]]) is None
