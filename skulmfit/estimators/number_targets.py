@@ -15,7 +15,7 @@ from skulmfit.estimators.validation import check_lengths, exponents, number_arra
 from skulmfit.nn.target_losses import weighted_squared_error
 from skulmfit.training.head import Readings, Solution
 
-_QUARTERS = (0.25, 0.5, 0.75)  # between their quarters
+_QUARTERS = (0.25, 0.5, 0.75)  # quantiles that divide numbers into quarters
 _LARGEST = 1e300  # so that no prediction is beyond float64
 
 
