@@ -16,7 +16,8 @@ Reads the labelled sets from the folder in SKULMFIT_DATA (default ../shared/data
 is not touched: draw `d` takes the permutation of seed 100 + d, and its last 1,000 texts are what is tested on.
 --most N makes `all` at most N texts, --words N cuts every text to its first N words, --test N tests on the first N
 texts of a fixed permutation, --unlabelled N lets the language model of `unlabelled` read N texts; --plot FILE draws
-accuracy against the number of labels.
+accuracy against the number of labels. With --vectors FOLDER a frozen encoder reads a text once for all draws; then the
+seconds of its rows leave the reading out.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
+from vectors import Vectors
 
 import skulmfit
 from skulmfit import CLASSIFIER_RECIPES, LMFineTuner, ULMFiTClassifier
@@ -99,7 +101,7 @@ class SentenceTransformerVectors(TransformerMixin, BaseEstimator):
 
 def minilm(problem, options):
     """What users download: a sentence encoder under a logistic regression, C as in the data's README."""
-    return make_pipeline(SentenceTransformerVectors(), LogisticRegression(C=10, max_iter=1000))
+    return make_pipeline(read_once("minilm", SentenceTransformerVectors()), LogisticRegression(C=10, max_iter=1000))
 
 
 class SetFitOfMiniLM(ClassifierMixin, BaseEstimator):
@@ -133,9 +135,20 @@ def frozen(**parameters):
 
     def method(problem, options):
         lm = LMFineTuner(**{"pretrained": options.pretrained, "epochs": 0} | parameters)
-        return make_pipeline(lm, LogisticRegression(max_iter=1000))
+        name = "-".join(map(str, (lm.pretrained, lm.features, lm.direction))).replace("/", "-")
+        return make_pipeline(read_once(name, lm), LogisticRegression(max_iter=1000))
 
     return method
+
+
+KEPT = {}  # vectors of frozen encoders, by name
+
+
+def read_once(name, encoder):
+    """A frozen encoder, whose vectors are kept if there is a folder for them."""
+    if not Vectors.folder:
+        return encoder
+    return KEPT.setdefault(name, Vectors(name, lambda: encoder.fit(["-"])))
 
 
 def ulmfit(problem, options):
@@ -202,6 +215,7 @@ def arguments():
     parser.add_argument("--test", type=int)
     parser.add_argument("--models", type=Path, help="folder of the language models of `unlabelled`")
     parser.add_argument("--unlabelled", type=int)
+    parser.add_argument("--vectors", type=Path, help="folder where vectors of frozen encoders are kept")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     if options.models is None and {"unlabelled", "unlabelled_features"} & set(options.methods):
@@ -212,7 +226,7 @@ def arguments():
 def main():
     """Fit what is missing and print the table."""
     options = arguments()
-    fits = JSONLines(options.results)
+    fits, Vectors.folder = JSONLines(options.results), options.vectors
     for name in options.sets:
         for size in options.sizes:
             for draw in range(options.draws):

@@ -21,5 +21,6 @@ class JSONLines:
         print(row, flush=True)
         self.rows.append(row)
         if self.path:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             with open(self.path, "a") as file:
                 file.write(json.dumps(row) + "\n")

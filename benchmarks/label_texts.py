@@ -34,6 +34,7 @@ from json_lines import JSONLines
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from vectors import Vectors
 
 from skulmfit import LMFineTuner, ULMFiTClassifier
 from skulmfit.estimators.classifier import LABELS_A_CLASS
@@ -234,15 +235,15 @@ def solved(train, test, about):
     known = Phrases.check(phrases_of(about))
     classes = known.classes()
     n_labels, column = about["size"], {label: place for place, label in enumerate(classes.tolist())}
-    features = FEATURES(train["text"])
+    features = FEATURES.transform(train["text"])
     words = WordReadings(
-        FEATURES(known.texts), known.columns(classes), features[n_labels:], SENTENCE_DIM,
+        FEATURES.transform(known.texts), known.columns(classes), features[n_labels:], SENTENCE_DIM,
         FEATURE_KINDS["combined"].sentence_scale,
     )  # fmt: skip
     targets = np.array([column[label] for label in train["label"].iloc[:n_labels]], dtype=np.int64)
     readings = Readings(features[:n_labels], targets, np.ones(n_labels), words)
     weight, bias = phrase_regression(readings, words, classes.tolist())
-    return softmax(FEATURES(test["text"]).astype(np.float64) @ weight.T + bias, axis=1), classes
+    return softmax(FEATURES.transform(test["text"]).astype(np.float64) @ weight.T + bias, axis=1), classes
 
 
 def phrases_alone(train, test, about):
@@ -262,31 +263,6 @@ def seconds(train, test, about):
     return None, None
 
 
-class Vectors:
-    """Vectors of texts, each computed once, and kept in a file if there is a folder for it."""
-
-    folder = None
-
-    def __init__(self, name, make):
-        self._name, self._make, self._known = name, make, None
-
-    def __call__(self, texts):
-        """Vectors (n_texts, D)."""
-        path = self.folder and self.folder / f"{self._name}.npz"
-        if self._known is None:
-            self._known = {}
-            if path and path.exists():
-                with np.load(path, allow_pickle=False) as file:
-                    self._known = dict(zip(file["texts"].tolist(), file["vectors"]))
-        new = list(dict.fromkeys(text for text in texts if text not in self._known))
-        if new:
-            self._encoder = getattr(self, "_encoder", None) or self._make()
-            self._known.update(zip(new, self._encoder.transform(new)))
-            if path:
-                np.savez(path, texts=np.array(list(self._known)), vectors=np.array(list(self._known.values())))
-        return np.array([self._known[text] for text in texts])
-
-
 FEATURES = Vectors("features", lambda: LMFineTuner(epochs=0).fit(["-"]))
 MINILM = Vectors("minilm", lambda: SentenceTransformerVectors().fit(["-"]))
 
@@ -296,8 +272,8 @@ def regression(vectors, **parameters):
 
     def method(train, test, about):
         train = train.iloc[: about["size"]]
-        model = LogisticRegression(max_iter=1000, **parameters).fit(vectors(train["text"]), train["label"])
-        return model.predict_proba(vectors(test["text"])).astype(np.float64), model.classes_
+        model = LogisticRegression(max_iter=1000, **parameters).fit(vectors.transform(train["text"]), train["label"])
+        return model.predict_proba(vectors.transform(test["text"])).astype(np.float64), model.classes_
 
     return method
 
@@ -305,11 +281,11 @@ def regression(vectors, **parameters):
 def minilm_phrases(train, test, about, centring=False):
     """The nearest class; the probabilities are those of the centring."""
     classes = np.array(sorted(phrases_of(about)))
-    vectors = np.array([MINILM(np.atleast_1d(phrases_of(about)[label])).mean(axis=0) for label in classes])
+    vectors = np.array([MINILM.transform(np.atleast_1d(phrases_of(about)[label])).mean(axis=0) for label in classes])
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    logits = MINILM(test["text"]) @ vectors.T
+    logits = MINILM.transform(test["text"]) @ vectors.T
     if centring:
-        gain, bias = centred(MINILM(train["text"].iloc[:N_TEXTS]) @ vectors.T)
+        gain, bias = centred(MINILM.transform(train["text"].iloc[:N_TEXTS]) @ vectors.T)
         logits = logits * gain + bias
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
     return probabilities / probabilities.sum(axis=1, keepdims=True), classes
