@@ -4,7 +4,8 @@
 
 - german: GermEval 2018, offensive or other; macro F1. There is no German language model here: one is trained from
   nothing on the training texts, and the English one is moved onto a vocabulary of them, or reads them as it is.
-- labels: GoEmotions, 28 emotions, several a text; micro and macro F1 at a probability of 0.5.
+- labels: GoEmotions, 28 emotions, several a text; micro and macro F1 of `predict`, and the share of texts whose labels
+  are all right. `ULMFiT, phrases` has a sentence for each emotion and texts without labels; it alone goes with size 0.
 - numbers: mean rating in [-4, 4] of snippets of reviews (VADER); R squared and mean absolute error.
 
 TF-IDF takes 1-2 grams, sublinear, with logistic regression (C=10, one for each label) or ridge regression. `features`
@@ -23,9 +24,10 @@ import numpy as np
 import pandas as pd
 from accuracy import read_set
 from json_lines import JSONLines
+from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import f1_score, mean_absolute_error, r2_score
+from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MultiLabelBinarizer
@@ -33,6 +35,56 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
 
 LOGISTIC = LogisticRegression(C=10, max_iter=1000)
+EMOTIONS = {  # a sentence each, written before any test text was scored
+    "admiration": "This is amazing, great job!",
+    "amusement": "Haha, that is so funny, lol.",
+    "anger": "This makes me so angry, I hate it!",
+    "annoyance": "This is so annoying, stop it.",
+    "approval": "I agree, that is right and fine.",
+    "caring": "Take care of yourself, I hope you feel better.",
+    "confusion": "I don't understand, what does this mean?",
+    "curiosity": "I wonder, how does that work?",
+    "desire": "I really want this, I wish I had it.",
+    "disappointment": "That is disappointing, I expected more.",
+    "disapproval": "I disagree, this is not right.",
+    "disgust": "That is disgusting, gross.",
+    "embarrassment": "That is so embarrassing, I am ashamed.",
+    "excitement": "I am so excited, I can't wait!",
+    "fear": "I am scared, this is terrifying.",
+    "gratitude": "Thank you so much!",
+    "grief": "Rest in peace, I am sorry for your loss.",
+    "joy": "I am so happy!",
+    "love": "I love this so much.",
+    "nervousness": "I am nervous and worried about it.",
+    "optimism": "I hope it will get better.",
+    "pride": "I am proud of you.",
+    "realization": "Oh, I just realized that.",
+    "relief": "What a relief, I am glad that it is over.",
+    "remorse": "I am sorry, it was my fault.",
+    "sadness": "I am so sad, I want to cry.",
+    "surprise": "Wow, I did not expect that!",
+    "neutral": "He went there and they did it yesterday.",
+}
+N_TEXTS = 1000  # that `phrases` reads, labelled or not
+
+
+class WithPhrases(BaseEstimator):
+    """ULMFiTClassifier with a sentence for each emotion, and texts without labels beside those that have some."""
+
+    def __init__(self, unlabelled, random_state=None):
+        self.unlabelled, self.random_state = unlabelled, random_state
+
+    def fit(self, X, y):
+        """Labelled texts, maybe none, and as many others as make N_TEXTS in all."""
+        texts = [*X, *self.unlabelled[: max(0, N_TEXTS - len(X))]]
+        labels = np.vstack([y, np.full((len(texts) - len(X), len(EMOTIONS)), -1)])
+        phrases = dict(enumerate(EMOTIONS[name] for name in sorted(EMOTIONS)))
+        self.model_ = ULMFiTClassifier(label_texts=phrases, random_state=self.random_state).fit(texts, labels)
+        return self
+
+    def predict(self, X):
+        """Labels."""
+        return self.model_.predict(X)
 
 
 def tfidf(last):
@@ -71,8 +123,10 @@ def labels():
         "features": frozen(OneVsRestClassifier(LogisticRegression(max_iter=1000))),
         "ULMFiT": ULMFiTClassifier(),
         "ULMFiT, en-lm": ULMFiTClassifier(LMFineTuner("en-lm")),
+        "ULMFiT, phrases": WithPhrases(train["text"].tolist()[-N_TEXTS:]),
     }
     scores = {f"{name} F1": partial(f1_score, average=name, zero_division=0) for name in ("micro", "macro")}
+    scores["exact"] = accuracy_score
     y, y_test = (binarizer.transform(part["labels"].str.split("|")) for part in (train, test))
     return methods, scores, (train["text"], y), (test["text"], y_test)
 
@@ -108,6 +162,8 @@ def main():
             for seed in options.seeds:
                 chosen = np.random.default_rng(seed).permutation(len(X))[:size]
                 for method in options.methods or methods:
+                    if not size and method != "ULMFiT, phrases":
+                        continue
                     row = {"task": task, "texts": len(chosen), "method": method, "seed": seed}
                     if not fits.has(**row):
                         predicted, seconds = predictions(methods[method], X[chosen], y[chosen], X_test, seed)

@@ -384,7 +384,8 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         Returns
         -------
         ndarray of shape (n_texts,) or (n_texts, n_labels)
-            With several labels a text, an indicator matrix of those more probable than not.
+            With several labels a text, an indicator matrix of those more probable than not. Where every text of `fit`
+            had a label, or none was labelled, the most probable one is always among them.
         """
         targets, logits = self._logits(X)
         return targets.decode(logits)

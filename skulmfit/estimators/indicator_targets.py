@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from skulmfit.estimators.label_values import label_array, own_values, plain
-from skulmfit.estimators.phrase_regression import phrase_regression
+from skulmfit.estimators.phrase_regression import phrase_regressions
 from skulmfit.estimators.regressions import logistic_regression
 from skulmfit.estimators.targets import ClassTargets, check_vectors
 from skulmfit.estimators.validation import ClassWeight, check_class_weights, check_lengths
@@ -31,11 +31,14 @@ class Indicators(ClassTargets):
         Names of the columns of y, or their numbers.
     positive_weights : ndarray of shape (n_labels,), optional
         How much more the presence of each label counts than its absence.
+    always_some : bool, default=False
+        Whether every text has a label, as all had in `fit`. Then every prediction has one too.
     """
 
     ends_solved = False  # a regression is too timid about labels that few texts have (docs/log)
     classes: np.ndarray
     positive_weights: np.ndarray | None = None
+    always_some: bool = False
 
     @classmethod
     def learn(
@@ -43,18 +46,20 @@ class Indicators(ClassTargets):
     ) -> tuple["Indicators", np.ndarray, np.ndarray]:
         """The labels in the y of a fit, the indicators as an array, and the weights of the texts."""
         indicators, classes = check_indicators(y, texts), cls.of_columns_of(y).classes
-        return cls(classes, positive_weights(class_weight, indicators[weights > 0], classes)), indicators, weights
+        counted = indicators[weights > 0]
+        always_some = bool(counted.any(axis=1).all())
+        return cls(classes, positive_weights(class_weight, counted, classes), always_some), indicators, weights
 
     @classmethod
     def of_columns_of(cls, y: Any) -> "Indicators":
-        """A label for each column of an indicator matrix of any container."""
+        """A label for each column of an indicator matrix of any container; nothing is known of its rows."""
         matrix, names = label_matrix(y), column_names(y)
         assert matrix is not None
         classes = np.arange(matrix.shape[1]) if names is None else names
         repeated = [label for label, count in Counter(classes.tolist()).items() if count > 1]
         if repeated:
             raise ValueError(f"y has several columns of the name {repeated[0]!r}. Give every label a name of its own.")
-        return cls(classes)
+        return cls(classes, always_some=True)
 
     def of_columns(self, columns: np.ndarray) -> np.ndarray:
         """One label each."""
@@ -104,9 +109,15 @@ class Indicators(ClassTargets):
         return places.reshape(-1) if len(sets) > 1 else None  # NumPy 2.0 has it in two dimensions
 
     def solve(self, readings: Readings) -> Solution:
-        """A logistic regression for each label, or what phrases say of it against all others."""
+        """A logistic regression for each label, or what phrases say of it beside that."""
         balance = np.ones(self.n_outputs) if self.positive_weights is None else self.positive_weights
-        solutions = [_solve_one(readings, column, positive) for column, positive in enumerate(balance)]
+        if readings.words is not None:
+            return phrase_regressions(readings, readings.words, self.labels, balance)
+        solutions = []
+        for column, positive in enumerate(balance):
+            has_label = readings.targets[:, column]
+            weights = readings.weights * np.where(has_label, positive, 1.0)
+            solutions.append(logistic_regression(readings.features, has_label, weights, 2))
         return (
             np.stack([weight[1] - weight[0] for weight, _ in solutions]),
             np.stack([bias[1] - bias[0] for _, bias in solutions]),
@@ -142,19 +153,14 @@ class Indicators(ClassTargets):
         return F.logsigmoid(torch.from_numpy(logits)).numpy()
 
     def decode(self, logits: np.ndarray) -> np.ndarray:
-        """Indicators of the labels that are more probable than not."""
-        return (logits > 0).astype(np.int64)
+        """Indicators of the labels that are more probable than not, and of the most probable one if all texts have one.
 
-
-def _solve_one(readings: Readings, column: int, positive: float) -> Solution:
-    """The linear model of a label's absence and presence."""
-    has_label = readings.targets[:, column]
-    own = replace(readings, targets=has_label, weights=readings.weights * np.where(has_label, positive, 1.0))
-    if readings.words is None:
-        return logistic_regression(own.features, own.targets, own.weights, 2)
-    return phrase_regression(
-        own, replace(readings.words, targets=readings.words.targets[:, column]), ("the others", column)
-    )
+        With many labels, or few examples, no label may be more probable than not, though one is far ahead.
+        """
+        present = logits > 0
+        if self.always_some:
+            present[np.arange(len(logits)), logits.argmax(axis=1)] = True
+        return present.astype(np.int64)
 
 
 def label_matrix(y: Any) -> np.ndarray | None:

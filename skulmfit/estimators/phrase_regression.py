@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import logsumexp, softmax
 
 from skulmfit.estimators.regressions import logistic_regression
 from skulmfit.training.head import Readings, Solution, WordReadings
@@ -67,32 +67,99 @@ def phrase_regression(readings: Readings, words: WordReadings, labels: Sequence[
     ValueError
         If the phrases of two of the classes, whose `labels` are for the message, have the same vector.
     """
-    n_classes = len(labels)
-    classes = _class_vectors(words)
+    alone = _phrases_alone(readings, words, words.targets, labels)
+    if not len(readings.features):
+        return alone
+    features, indices, weights = _examples(readings, words, readings.weights)
+    learnt, intercept = logistic_regression(features, indices, weights, len(labels))
+    # Few labels say little of the classes' shares, of which the phrases' bias has an estimate of its own.
+    sizes = np.bincount(indices, weights, minlength=len(labels))
+    return _beside((learnt, intercept - _trust(readings) * np.log(sizes / sizes.sum())), alone, readings)
+
+
+def phrase_regressions(
+    readings: Readings, words: WordReadings, labels: Sequence[Any], positive_weights: np.ndarray
+) -> Solution:
+    """The same of labels of which a text has several: each logit is that of a label's presence.
+
+    Phrases alone say which label a text has most of, so that each is held against all others together.
+    """
+    weight, bias = _phrases_alone(readings, words, words.targets.argmax(axis=1), labels)
+    alone = _against_all_others(weight, bias, _texts(readings, words))
+    if not len(readings.features):
+        return alone
+    learnt, intercepts = np.zeros_like(weight), np.zeros_like(bias)
+    for column, positive in enumerate(positive_weights):
+        own_weights = readings.weights * np.where(readings.targets[:, column], positive, 1.0)
+        features, targets, weights = _examples(readings, words, own_weights)
+        absence_and_presence = logistic_regression(features, targets[:, column], weights, 2)
+        sizes = np.bincount(targets[:, column], weights, minlength=2)
+        learnt[column], intercepts[column] = (part[1] - part[0] for part in absence_and_presence)
+        intercepts[column] -= _trust(readings) * np.log(sizes[1] / sizes[0])
+    return _beside((learnt, intercepts), alone, readings)
+
+
+def _phrases_alone(readings: Readings, words: WordReadings, columns: np.ndarray, labels: Sequence[Any]) -> Solution:
+    """Weight (C, F) and bias (C,) of logits from phrases alone, given the column of each phrase."""
+    classes = _class_vectors(words, columns)
     if not readings.is_fine_tuned:
         _check_distinct(classes, labels)
-    weight, bias = _from_phrases(classes, readings, words)
-    n_labels = len(readings.features)
-    if not n_labels:
-        return weight, bias
-    indices = np.concatenate([readings.targets, words.targets])
-    weights = np.concatenate([readings.weights, np.ones(len(words.targets))])
-    learnt, intercept = logistic_regression(
-        np.concatenate([readings.features, words.phrases]), indices, weights, n_classes
-    )  # fmt: skip
-    trust = _TRUST / (n_labels + _TRUST)
-    # Few labels say little of the classes' shares, of which the phrases' bias has an estimate of its own.
-    sizes = np.bincount(indices, weights, minlength=n_classes)
-    intercept = intercept - trust * np.log(sizes / sizes.sum())
+    gain, bias = centred(words.sentence_vectors(_texts(readings, words)) @ classes.T)
+    weight = np.zeros((len(classes), words.phrases.shape[1]), np.float32)
+    weight[:, -words.sentence_dim :] = gain[:, None] * classes / words.sentence_length
+    return weight, bias.astype(np.float32)
+
+
+def _against_all_others(weight: np.ndarray, bias: np.ndarray, texts: np.ndarray) -> Solution:
+    """Weight (C, F) and bias (C,) of each class's log-odds, given those of logits and the features of texts (n, F).
+
+    The log-odds of a softmax are a logit minus the log-sum-exp of all others, which is not linear: in its place stands
+    its tangent, with the slopes that it has over the texts in the mean.
+    """
+    logits = texts @ weight.T + bias  # (n, C)
+    odds_weight, odds_bias = weight.copy(), bias.copy()
+    for column in range(len(bias)):
+        others = np.delete(np.arange(len(bias)), column)
+        slopes = softmax(logits[:, others], axis=1).mean(axis=0)
+        gap = (logsumexp(logits[:, others], axis=1) - logits[:, others] @ slopes).mean()
+        odds_weight[column] -= slopes @ weight[others]
+        odds_bias[column] -= slopes @ bias[others] + gap
+    return odds_weight, odds_bias
+
+
+def _beside(learnt: Solution, alone: Solution, readings: Readings) -> Solution:
+    """What labels say, and what phrases say by themselves."""
+    trust = _trust(readings)
     share = 1 / (1 + trust) if readings.is_fine_tuned else 1
-    both = share * (learnt + trust * weight), share * (intercept + trust * bias)
-    return both[0].astype(np.float32), both[1].astype(np.float32)
+    weight, bias = (share * (mine + trust * phrases) for mine, phrases in zip(learnt, alone))
+    return weight.astype(np.float32), bias.astype(np.float32)
 
 
-def _class_vectors(words: WordReadings) -> np.ndarray:
+def _trust(readings: Readings) -> float:
+    """What the phrases count, from 1 without labels towards 0 with many."""
+    return _TRUST / (len(readings.features) + _TRUST)
+
+
+def _texts(readings: Readings, words: WordReadings) -> np.ndarray:
+    """Features of all texts, labelled or not, (n, F)."""
+    return np.concatenate([readings.features, words.unlabelled])
+
+
+def _examples(
+    readings: Readings, words: WordReadings, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, targets and weights of labelled texts, whose weights are given, and phrases."""
+    return (
+        np.concatenate([readings.features, words.phrases]),
+        np.concatenate([readings.targets, words.targets]),
+        np.concatenate([weights, np.ones(len(words.phrases))]),
+    )
+
+
+def _class_vectors(words: WordReadings, columns: np.ndarray) -> np.ndarray:
     """The mean of the sentence vectors of each class's phrases, with length 1, (C, D)."""
     vectors = words.sentence_vectors(words.phrases)
-    sums = np.stack([vectors[words.targets == column].sum(axis=0) for column in range(words.targets.max() + 1)])
+    sums = np.stack([vectors[columns == column].sum(axis=0) for column in range(columns.max() + 1)])
     return sums / np.linalg.norm(sums, axis=1, keepdims=True)
 
 
@@ -105,12 +172,3 @@ def _check_distinct(classes: np.ndarray, labels: Sequence[Any]) -> None:
                 "Either they say the same, or a language-model stage has made sentence vectors useless: try "
                 "lm=LMFineTuner(epochs=0)."
             )
-
-
-def _from_phrases(classes: np.ndarray, readings: Readings, words: WordReadings) -> Solution:
-    """Weight (C, F) and bias (C,) from the vectors (C, D) of the classes' phrases alone."""
-    texts = np.concatenate([readings.features, words.unlabelled])
-    gain, bias = centred(words.sentence_vectors(texts) @ classes.T)
-    weight = np.zeros((len(classes), words.phrases.shape[1]), np.float32)
-    weight[:, -words.sentence_dim :] = gain[:, None] * classes / words.sentence_length
-    return weight, bias.astype(np.float32)

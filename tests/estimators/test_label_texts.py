@@ -159,11 +159,23 @@ def test_each_of_several_labels_is_held_against_the_others():
     phrases = {0: "Where is it?", 1: "How many, how much, what year?", 2: "Who was it?"}
     texts = [*TEXTS, "Who wrote Hamlet?", "Who was the first president?", "Which actor was it?", "Who won?"]
     found = classifier(label_texts=phrases).fit(texts, np.full((12, 3), -1))
-    assert found.predict_proba(["Who painted it?"]).argmax() == 2
-    assert found.predict(texts).shape == (12, 3)
+    of_one_label = classifier(label_texts=phrases).fit(texts)
+    of_one = of_one_label.predict_proba(texts)
+    np.testing.assert_allclose(found.predict_proba(texts), of_one, atol=0.2)
+    np.testing.assert_array_equal(
+        found.predict(texts)[of_one.max(axis=1) > 0.5], of_one[of_one.max(axis=1) > 0.5] > 0.5
+    )
+    assert (found.predict(texts).sum(axis=1) == 1).all()
     y = np.eye(3, dtype=int)[[0, 1] * 4 + [2] * 4]
     labelled = classifier(label_texts=phrases).fit(texts, y)
     np.testing.assert_array_equal(labelled.predict(texts), y)
+
+
+def test_two_labels_without_an_example_are_two_classes():
+    phrases = {0: PHRASES["place"], 1: PHRASES["number"]}
+    several = classifier(label_texts=phrases).fit(TEXTS, np.full((8, 2), -1))
+    one = classifier(label_texts=phrases).fit(TEXTS)
+    np.testing.assert_allclose(several.predict_proba(NEW_TEXTS), one.predict_proba(NEW_TEXTS), atol=1e-5)
 
 
 def test_one_row_of_an_indicator_matrix_may_be_missing():

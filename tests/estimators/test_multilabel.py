@@ -8,6 +8,7 @@ from helpers import TEXTS, small_classifier
 from scipy.sparse import csr_matrix
 from sklearn.preprocessing import MultiLabelBinarizer
 
+import skulmfit
 from skulmfit.estimators.indicator_targets import Indicators, positive_weights
 from skulmfit.nn.target_losses import weighted_binary_cross_entropy
 
@@ -98,3 +99,27 @@ def test_texts_with_the_same_labels_are_drawn_together():
 
 def test_nothing_is_drawn_together_where_all_texts_have_the_same_labels():
     assert Indicators.of_columns_of(LABELS).groups(LABELS[[0, 0, 0]]) is None
+
+
+def test_where_every_text_has_a_label_so_has_every_prediction():
+    logits = np.array([[-3.0, -1.0, -2.0], [1.0, 2.0, -1.0]])
+    targets, *_ = Indicators.learn(np.eye(3, dtype=int)[[0, 1, 2, 0]], list("abcd"), None, np.ones(4))
+    assert targets.decode(logits).tolist() == [[0, 1, 0], [1, 1, 0]]
+    assert targets.score(logits, np.array([[0, 1, 0], [1, 0, 0]])) == 0.5
+
+
+def test_where_a_text_has_none_a_prediction_may_have_none():
+    logits = np.array([[-3.0, -1.0, -2.0]])
+    y = np.vstack([np.eye(3, dtype=int), np.zeros((1, 3), int)])
+    targets, *_ = Indicators.learn(y, list("abcd"), None, np.ones(4))
+    assert targets.decode(logits).tolist() == [[0, 0, 0]]
+    without_it, *_ = Indicators.learn(y, list("abcd"), None, np.array([1.0, 1.0, 1.0, 0.0]))
+    assert without_it.decode(logits).tolist() == [[0, 1, 0]]
+
+
+def test_the_rule_that_every_text_has_a_label_is_saved(tmp_path):
+    y = np.eye(8, dtype=int)[np.arange(24) % 8]  # of no relation to the texts
+    small(epochs=1).fit(TEXTS, y).save(tmp_path / "model.npz")
+    loaded = skulmfit.load(tmp_path / "model.npz")
+    assert (loaded.decision_function(TEXTS) < 0).all()
+    assert (loaded.predict(TEXTS).sum(axis=1) == 1).all()
