@@ -12,9 +12,10 @@ FOLDER, `mpnet` (all-mpnet-base-v2): see accuracy.py; `fasttext` (Joulin et al. 
 Sets: those of single labels in the folder of SKULMFIT_DATA (default ../shared/data); `goemotions`, several labels a
 text, measured by micro-F1; `bbc`, the articles of the quickstart. Long texts are cut to their first --words words.
 Sizes: numbers of labels, `8 a class`, or `all`. Draw `d` takes the first texts of `default_rng(d).permutation`, of
-`8 a class` the first 8 of each class, and tests on --test texts of a fixed permutation.
-Everything is at its default. With --results FILE a second run continues. Seconds mean something only if nothing else
-runs; the methods of a draw take turns.
+`8 a class` the first 8 of each class, and tests on --test texts of a fixed permutation, or on all if there are fewer.
+Everything is at its default. With --results FILE a second run continues. --known FILE names fits by accuracy.py and
+label_texts.py, on the same draws of whole short texts, that are not made again, but for draw 0 with 100 labels: there
+seconds and megabytes are measured. Seconds mean something only if nothing else runs; the methods of a draw take turns.
 """
 
 import argparse
@@ -102,7 +103,9 @@ OURS = ["features", "quick", "ulmfit", "unlabelled", "phrases"]
 PEERS = ["tfidf", "nbsvm", "minilm", "setfit", "mpnet", "fasttext", "fastai"]
 DEFAULT = [name for name in [*PEERS, *OURS] if name not in ("mpnet", "unlabelled")]  # which need a folder
 SETS = ["trec6", "mr", "sst2", "sms_spam", "imdb", "goemotions", "bbc"]
+SHORT = ["trec6", "mr", "sst2", "sms_spam"]  # sets of no text of more than 200 words
 MOST_LABELS = {"setfit": 500}
+KEY = ("set", "size", "method", "draw")
 
 
 def main():
@@ -113,24 +116,47 @@ def main():
     parser.add_argument("--methods", nargs="+", default=DEFAULT, choices=[*PEERS, *OURS])
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--words", type=int, default=200, help="of a text")
-    parser.add_argument("--test", type=int, default=1000, help="texts")
+    parser.add_argument("--test", type=int, default=5000, help="texts at most")
     parser.add_argument("--models", type=Path, help="folder of the language models of `unlabelled`")
     parser.add_argument("--mpnet", type=Path, help="folder of all-mpnet-base-v2")
     parser.add_argument("--results", type=Path, help="JSON lines of finished fits")
+    parser.add_argument("--known", type=Path, nargs="+", default=[], help="of accuracy.py and label_texts.py")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    fits = JSONLines(options.results)
+    fits, known = JSONLines(options.results), read_known(options.known)
     for name in options.sets:
         for size in options.sizes:
             for draw in range(options.draws):
                 for method in options.methods:
                     about = {"set": name, "size": size, "method": method, "draw": draw}
-                    if not fits.has(**about) and fits_in(about):
+                    wanted = key(about) not in known or costs_count(about)
+                    if wanted and not fits.has(**about) and fits_in(about):
                         fits.append(about | measure(about, options))
-    rows = pd.DataFrame([row for row in fits.rows if row["set"] in options.sets and row["size"] in options.sizes])
+    made = {key(row) for row in fits.rows}
+    rows = fits.rows + [row for place, row in known.items() if place not in made]
+    rows = pd.DataFrame([row for row in rows if row["set"] in options.sets and row["size"] in options.sizes])
+    rows = rows.sort_values(["set", "size"], key=lambda column: column.map((options.sets + options.sizes).index))
     print_accuracy(rows, options)
     print_costs(rows, options.methods)
     print_wins(rows)
+
+
+def read_known(files):
+    """Accuracies of other scripts, as rows of this one."""
+    rows = [row for file in files for row in JSONLines(file).rows]
+    named = [row for row in rows if row["method"] in PEERS + OURS and row.get("kind", "several") == "several"]
+    same = [row | {"size": str(row["size"])} for row in named if row["set"] in SHORT and row["draw"] < 3]
+    return {key(row): {name: row[name] for name in (*KEY, "accuracy")} for row in same}
+
+
+def key(row):
+    """What a fit is known by."""
+    return tuple(row[name] for name in KEY)
+
+
+def costs_count(about):
+    """Whether it is one of the fits whose seconds are shown."""
+    return (about["size"], about["draw"]) == ("100", 0)
 
 
 def fits_in(about):
@@ -232,7 +258,8 @@ def print_accuracy(rows, options):
 
 def print_costs(rows, methods):
     """Medians over everything that was fitted with 100 labels."""
-    costs = rows[rows["size"] == "100"].groupby("method")[["fit_seconds", "texts_a_second", "megabytes"]].median()
+    figures = ["fit_seconds", "texts_a_second", "megabytes"]
+    costs = rows[rows["size"] == "100"].reindex(columns=["method", *figures]).groupby("method")[figures].median()
     print("\n| with 100 labels | seconds to fit | texts a second | megabytes |", "|---|---|---|---|", sep="\n")
     for method, seconds, speed, size in costs.reindex(methods).dropna().itertuples():
         print(f"| {method} | {seconds:.1f} | {speed:.0f} | {size:.0f} |")
