@@ -143,7 +143,7 @@ def _wrong_labels(estimator: Any, texts: list[str], y: Any) -> _Found:
     probabilities, classes = estimator.predict_proba(texts), np.asarray(estimator.classes_).tolist()
     y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
     if y.ndim == 2 and y.shape[1] > 1:
-        return _wrong_indicators(probabilities, classes, y)
+        return _wrong_indicators(probabilities, np.asarray(estimator.predict(texts)), classes, y)
     found: _Found = []
     for row, (label, own) in enumerate(zip(column_or_1d(y).tolist(), probabilities)):
         predicted = classes[int(own.argmax())]
@@ -157,11 +157,13 @@ def _wrong_labels(estimator: Any, texts: list[str], y: Any) -> _Found:
     return found
 
 
-def _wrong_indicators(probabilities: np.ndarray, classes: list[Any], y: np.ndarray) -> _Found:
+def _wrong_indicators(probabilities: np.ndarray, predicted: np.ndarray, classes: list[Any], y: np.ndarray) -> _Found:
     found: _Found = []
-    for row, column in np.argwhere((probabilities > 0.5) != (y == 1)).tolist():
+    for row, column in np.argwhere(predicted != (y == 1)).tolist():
         probability, in_y, label = float(probabilities[row, column]), int(y[row, column]), classes[column]
-        facts = {"label": label, "in_y": in_y, "predicted": int(probability > 0.5), "probability": probability}
+        facts = {
+            "label": label, "in_y": in_y, "predicted": int(predicted[row, column]), "probability": probability
+        }  # fmt: skip
         found.append((abs(probability - in_y), row, facts, label))
     return found
 

@@ -57,6 +57,14 @@ def test_of_several_labels_each_wrong_one_is_a_mistake():
     assert mistake.why.labels == (1,)
 
 
+def test_of_several_labels_what_predict_says_is_no_mistake_below_a_half_either():
+    y = np.eye(8, dtype=int)[np.arange(24) % 8]  # of no relation to the texts
+    classifier = small_classifier(epochs=1).fit(TEXTS, y)
+    assert (classifier.predict_proba(NEW) < 0.5).all()
+    assert len(most_wrong(classifier, NEW, classifier.predict(NEW))) == 0
+    assert most_wrong(classifier, NEW[:1], np.ones((1, 8), int), n=9).to_frame().predicted.tolist() == [0] * 7
+
+
 def test_other_estimators_over_texts_have_mistakes_without_highlights():
     pipeline = make_pipeline(CountVectorizer(), LogisticRegression()).fit(NEW, ["a", "b", "b", "a"])
     (mistake,) = most_wrong(pipeline, NEW[:1], ["b"])
