@@ -162,14 +162,16 @@ def main():
             for seed in options.seeds:
                 chosen = np.random.default_rng(seed).permutation(len(X))[:size]
                 for method in options.methods or methods:
-                    if not size and method != "ULMFiT, phrases":
+                    if not size and (method != "ULMFiT, phrases" or seed):  # without labels there are no draws
                         continue
                     row = {"task": task, "texts": len(chosen), "method": method, "seed": seed}
                     if not fits.has(**row):
                         predicted, seconds = predictions(methods[method], X[chosen], y[chosen], X_test, seed)
                         figures = {name: round(float(score(y_test, predicted)), 4) for name, score in scores.items()}
                         fits.append(row | {"seconds": seconds, "scores": figures})
-        print_table(pd.DataFrame([row for row in fits.rows if row["task"] == task]))
+        rows = [row for row in fits.rows if row["task"] == task]
+        if rows:
+            print_table(pd.DataFrame(rows))
 
 
 def predictions(model, X, y, X_test, seed):

@@ -3,6 +3,7 @@
 import os
 import reprlib
 from collections.abc import Iterable
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Literal, Self
 
@@ -298,7 +299,8 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
             return Labels.learn_beside(phrases, labels, texts, self.class_weight, weights)
         if len(texts):
             return Indicators.learn(labels, texts, self.class_weight, normalise_weights(weights))
-        targets = Indicators.of_columns_of(y)
+        # Without examples no probability need reach 0.5, and who has phrases wants a label.
+        targets = replace(Indicators.of_columns_of(y), always_some=True)
         return targets, np.empty((0, targets.n_outputs), np.int64), weights
 
     def _plan(self, recipe: Recipe, data: SupervisedData[ClassTargets]) -> Recipe:
@@ -384,8 +386,8 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         Returns
         -------
         ndarray of shape (n_texts,) or (n_texts, n_labels)
-            With several labels a text, an indicator matrix of those more probable than not. Where every text of `fit`
-            had a label, or none was labelled, the most probable one is always among them.
+            With several labels a text, an indicator matrix of those more probable than not. Where every labelled
+            text of `fit` had at least one, or none was labelled, the most probable label is always among them.
         """
         targets, logits = self._logits(X)
         return targets.decode(logits)
@@ -401,7 +403,7 @@ class ULMFiTClassifier(ClassifierMixin, SupervisedEstimator[ClassTargets]):
         X : iterable of str
         labels : iterable, optional
             Labels to explain. By default the predicted one of each text; with several labels a text, those that are
-            more probable than not.
+            more probable than not, or else the most probable one.
 
         Returns
         -------

@@ -32,7 +32,8 @@ class Indicators(ClassTargets):
     positive_weights : ndarray of shape (n_labels,), optional
         How much more the presence of each label counts than its absence.
     always_some : bool, default=False
-        Whether every text has a label, as all had in `fit`. Then every prediction has one too.
+        Whether every text has a label: all labelled ones of `fit` had, or none was labelled. Then every prediction has
+        one.
     """
 
     ends_solved = False  # a regression is too timid about labels that few texts have (docs/log)
@@ -52,14 +53,14 @@ class Indicators(ClassTargets):
 
     @classmethod
     def of_columns_of(cls, y: Any) -> "Indicators":
-        """A label for each column of an indicator matrix of any container; nothing is known of its rows."""
+        """A label for each column of an indicator matrix of any container, of whose rows nothing is known."""
         matrix, names = label_matrix(y), column_names(y)
         assert matrix is not None
         classes = np.arange(matrix.shape[1]) if names is None else names
         repeated = [label for label, count in Counter(classes.tolist()).items() if count > 1]
         if repeated:
             raise ValueError(f"y has several columns of the name {repeated[0]!r}. Give every label a name of its own.")
-        return cls(classes, always_some=True)
+        return cls(classes)
 
     def of_columns(self, columns: np.ndarray) -> np.ndarray:
         """One label each."""
@@ -153,7 +154,7 @@ class Indicators(ClassTargets):
         return F.logsigmoid(torch.from_numpy(logits)).numpy()
 
     def decode(self, logits: np.ndarray) -> np.ndarray:
-        """Indicators of the labels that are more probable than not, and of the most probable one if all texts have one.
+        """Indicators of the labels that are more probable than not, and of the most probable one if `always_some`.
 
         With many labels, or few examples, no label may be more probable than not, though one is far ahead.
         """

@@ -193,4 +193,6 @@ def take_rows(y: Any, rows: np.ndarray) -> Any:
     """Some rows of y, in a container of the same kind."""
     if y is None or hasattr(y, "iloc"):
         return None if y is None else y.iloc[rows]
+    if hasattr(y, "tocsr"):  # not every sparse matrix has rows to take
+        return y.tocsr()[rows]
     return y[rows] if hasattr(y, "shape") else [y[row] for row in rows]

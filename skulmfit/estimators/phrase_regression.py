@@ -70,7 +70,7 @@ def phrase_regression(readings: Readings, words: WordReadings, labels: Sequence[
     alone = _phrases_alone(readings, words, words.targets, labels)
     if not len(readings.features):
         return alone
-    features, indices, weights = _examples(readings, words, readings.weights)
+    features, indices, weights = _examples(readings, words)
     learnt, intercept = logistic_regression(features, indices, weights, len(labels))
     # Few labels say little of the classes' shares, of which the phrases' bias has an estimate of its own.
     sizes = np.bincount(indices, weights, minlength=len(labels))
@@ -80,20 +80,23 @@ def phrase_regression(readings: Readings, words: WordReadings, labels: Sequence[
 def phrase_regressions(
     readings: Readings, words: WordReadings, labels: Sequence[Any], positive_weights: np.ndarray
 ) -> Solution:
-    """The same of labels of which a text has several: each logit is that of a label's presence.
+    """As `phrase_regression`, where a text may have several labels: a logit for each, that of its presence.
 
-    Phrases alone say which label a text has most of, so that each is held against all others together.
+    What phrases say by themselves is made as if a text had one label, and is the log-odds of each against all others.
+    The presence of a label counts `positive_weights` (C,) times as much as its absence.
     """
     weight, bias = _phrases_alone(readings, words, words.targets.argmax(axis=1), labels)
     alone = _against_all_others(weight, bias, _texts(readings, words))
-    if not len(readings.features):
+    n_labels = len(readings.features)
+    if not n_labels:
         return alone
+    features, targets, weights = _examples(readings, words)
+    is_text = np.arange(len(targets)) < n_labels
     learnt, intercepts = np.zeros_like(weight), np.zeros_like(bias)
     for column, positive in enumerate(positive_weights):
-        own_weights = readings.weights * np.where(readings.targets[:, column], positive, 1.0)
-        features, targets, weights = _examples(readings, words, own_weights)
-        absence_and_presence = logistic_regression(features, targets[:, column], weights, 2)
-        sizes = np.bincount(targets[:, column], weights, minlength=2)
+        own_weights = weights * np.where(is_text & (targets[:, column] == 1), positive, 1.0)
+        absence_and_presence = logistic_regression(features, targets[:, column], own_weights, 2)
+        sizes = np.bincount(targets[:, column], own_weights, minlength=2)
         learnt[column], intercepts[column] = (part[1] - part[0] for part in absence_and_presence)
         intercepts[column] -= _trust(readings) * np.log(sizes[1] / sizes[0])
     return _beside((learnt, intercepts), alone, readings)
@@ -113,15 +116,17 @@ def _phrases_alone(readings: Readings, words: WordReadings, columns: np.ndarray,
 def _against_all_others(weight: np.ndarray, bias: np.ndarray, texts: np.ndarray) -> Solution:
     """Weight (C, F) and bias (C,) of each class's log-odds, given those of logits and the features of texts (n, F).
 
-    The log-odds of a softmax are a logit minus the log-sum-exp of all others, which is not linear: in its place stands
-    its tangent, with the slopes that it has over the texts in the mean.
+    The log-odds of a softmax are a logit minus the log-sum-exp of all others, which is not linear. In its place stands
+    a linear function, which has its mean slopes over the texts, and its mean.
     """
     logits = texts @ weight.T + bias  # (n, C)
     odds_weight, odds_bias = weight.copy(), bias.copy()
     for column in range(len(bias)):
         others = np.delete(np.arange(len(bias)), column)
-        slopes = softmax(logits[:, others], axis=1).mean(axis=0)
-        gap = (logsumexp(logits[:, others], axis=1) - logits[:, others] @ slopes).mean()
+        of_others = logits[:, others]
+        sums = logsumexp(of_others, axis=1)
+        slopes = np.exp(of_others - sums[:, None]).mean(axis=0)
+        gap = (sums - of_others @ slopes).mean()
         odds_weight[column] -= slopes @ weight[others]
         odds_bias[column] -= slopes @ bias[others] + gap
     return odds_weight, odds_bias
@@ -145,14 +150,12 @@ def _texts(readings: Readings, words: WordReadings) -> np.ndarray:
     return np.concatenate([readings.features, words.unlabelled])
 
 
-def _examples(
-    readings: Readings, words: WordReadings, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features, targets and weights of labelled texts, whose weights are given, and phrases."""
+def _examples(readings: Readings, words: WordReadings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, targets and weights of labelled texts and, after them, of phrases."""
     return (
         np.concatenate([readings.features, words.phrases]),
         np.concatenate([readings.targets, words.targets]),
-        np.concatenate([weights, np.ones(len(words.phrases))]),
+        np.concatenate([readings.weights, np.ones(len(words.phrases))]),
     )
 
 

@@ -143,7 +143,9 @@ def _wrong_labels(estimator: Any, texts: list[str], y: Any) -> _Found:
     probabilities, classes = estimator.predict_proba(texts), np.asarray(estimator.classes_).tolist()
     y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
     if y.ndim == 2 and y.shape[1] > 1:
-        return _wrong_indicators(probabilities, np.asarray(estimator.predict(texts)), classes, y)
+        predicted = estimator.predict(texts)
+        predicted = predicted.toarray() if hasattr(predicted, "toarray") else np.asarray(predicted)
+        return _wrong_indicators(probabilities, predicted, classes, y)
     found: _Found = []
     for row, (label, own) in enumerate(zip(column_or_1d(y).tolist(), probabilities)):
         predicted = classes[int(own.argmax())]

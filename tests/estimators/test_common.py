@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, which skip text estimators unless numbers are in_direction into words for them."""
+"""scikit-learn's own checks, which skip text estimators unless numbers are turned into words for them."""
 
 import pytest
 from numeric import numeric_classifier, numeric_lm, numeric_regressor

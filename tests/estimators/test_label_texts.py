@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import TINY
+from scipy.sparse import coo_matrix
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
@@ -155,7 +156,7 @@ def test_validation_data_and_early_stopping_go_with_phrases():
     assert classifier().fit(TEXTS, X_val=NEW_TEXTS, y_val=["place", "number"]).n_iter_ == 0
 
 
-def test_each_of_several_labels_is_held_against_the_others():
+def test_several_labels_without_an_example_are_held_against_each_other_as_classes_are():
     phrases = {0: "Where is it?", 1: "How many, how much, what year?", 2: "Who was it?"}
     texts = [*TEXTS, "Who wrote Hamlet?", "Who was the first president?", "Which actor was it?", "Who won?"]
     found = classifier(label_texts=phrases).fit(texts, np.full((12, 3), -1))
@@ -166,9 +167,15 @@ def test_each_of_several_labels_is_held_against_the_others():
         found.predict(texts)[of_one.max(axis=1) > 0.5], of_one[of_one.max(axis=1) > 0.5] > 0.5
     )
     assert (found.predict(texts).sum(axis=1) == 1).all()
+
+
+def test_several_labels_with_examples_are_learnt():
+    phrases = {0: "Where is it?", 1: "How many, how much, what year?", 2: "Who was it?"}
+    texts = [*TEXTS, "Who wrote Hamlet?", "Who was the first president?", "Which actor was it?", "Who won?"]
     y = np.eye(3, dtype=int)[[0, 1] * 4 + [2] * 4]
-    labelled = classifier(label_texts=phrases).fit(texts, y)
-    np.testing.assert_array_equal(labelled.predict(texts), y)
+    for container in (np.asarray, coo_matrix):
+        labelled = classifier(label_texts=phrases).fit(texts, container(y))
+        np.testing.assert_array_equal(labelled.predict(texts), y)
 
 
 def test_two_labels_without_an_example_are_two_classes():

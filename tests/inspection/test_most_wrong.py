@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 from helpers import NUMBERS, TEXTS, small_classifier, small_regressor
+from scipy.sparse import csr_matrix, issparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
 from skulmfit.inspection import most_wrong
@@ -57,12 +59,19 @@ def test_of_several_labels_each_wrong_one_is_a_mistake():
     assert mistake.why.labels == (1,)
 
 
-def test_of_several_labels_what_predict_says_is_no_mistake_below_a_half_either():
+def test_of_several_labels_a_label_that_predict_gives_below_a_half_is_no_mistake():
     y = np.eye(8, dtype=int)[np.arange(24) % 8]  # of no relation to the texts
     classifier = small_classifier(epochs=1).fit(TEXTS, y)
     assert (classifier.predict_proba(NEW) < 0.5).all()
     assert len(most_wrong(classifier, NEW, classifier.predict(NEW))) == 0
     assert most_wrong(classifier, NEW[:1], np.ones((1, 8), int), n=9).to_frame().predicted.tolist() == [0] * 7
+
+
+def test_an_estimator_may_predict_a_sparse_matrix():
+    y = np.eye(2, dtype=int)[[0, 1, 1, 0]]
+    pipeline = make_pipeline(CountVectorizer(), OneVsRestClassifier(LogisticRegression())).fit(NEW, csr_matrix(y))
+    assert issparse(pipeline.predict(NEW))
+    assert most_wrong(pipeline, NEW[:1], 1 - y[:1]).to_frame().sort_values("label").predicted.tolist() == [1, 0]
 
 
 def test_other_estimators_over_texts_have_mistakes_without_highlights():
