@@ -306,7 +306,9 @@ def cut(text, words):
 
 
 def read_set(name):
-    """Training and test frame of a labelled set."""
+    """Training and test frame of a labelled set; `trec50` is TREC-6 with its fine labels."""
+    if name == "trec50":
+        return [part.assign(label=part["fine_label"]) for part in read_set("trec6")]
     return [pd.read_csv(next(_folder(name).glob(f"{part}.csv.*")), keep_default_na=False) for part in ("train", "test")]
 
 
