@@ -35,7 +35,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from skulmfit import LMFineTuner, ULMFiTClassifier, ULMFiTRegressor
 
 LOGISTIC = LogisticRegression(C=10, max_iter=1000)
-EMOTIONS = {  # a sentence each, written before any test text was scored
+EMOTIONS = {  # a sentence each, written before any test text was scored with them
     "admiration": "This is amazing, great job!",
     "amusement": "Haha, that is so funny, lol.",
     "anger": "This makes me so angry, I hate it!",
